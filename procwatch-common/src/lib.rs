@@ -1,0 +1,16 @@
+//! What the kernel programs and the agent must agree on, byte for byte.
+//!
+//! One file per topic, under the same name as in `procwatch-ebpf`. Everything here is `repr(C)`
+//! without implicit padding, so that a record is the same bytes on both sides; sizes are asserted.
+//! This crate holds no behaviour: no decoding, no accounting, no formatting.
+
+#![no_std]
+
+pub mod layout;
+pub mod lifecycle;
+pub mod loss;
+pub mod tasks;
+pub mod totals;
+
+/// Length of the kernel's `task_struct.comm`, terminating NUL included.
+pub const COMM_LEN: usize = 16;

@@ -1,0 +1,86 @@
+//! What the task iterator writes for each thread.
+
+use crate::{
+    COMM_LEN,
+    totals::{DepartedTotals, RawProcessId, RawTotals},
+};
+
+/// One thread at the instant the iterator visited it.
+///
+/// A process's account is the sum over its threads of `own`, plus `ended` and `departed` from the
+/// thread that was visited *first*: a thread that ends while the pass runs is then missed until the
+/// next pass, and never counted twice.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct ThreadRecord {
+    pub process: RawProcessId,
+    pub parent: RawProcessId,
+    pub tid: u32,
+    pub flags: u32,
+    pub uid: u32,
+    /// Threads of the process that are not yet released.
+    pub threads: u32,
+    pub cgroup_id: u64,
+    /// This thread's own totals; wait and I/O are zero when `departed` has them already.
+    pub own: RawTotals,
+    /// Resident pages. 0 for kernel threads and zombies.
+    pub rss_pages: u64,
+    pub peak_rss_pages: u64,
+    /// The process's threads that were released: CPU time, switches and faults.
+    pub ended: EndedTotals,
+    /// The process's threads that have exited: what the kernel does not add up.
+    pub departed: DepartedTotals,
+    pub comm: [u8; COMM_LEN],
+    /// As `wait4` would report it; meaningful with [`Self::EXITED`].
+    pub wait_status: u32,
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<ThreadRecord>() == 272);
+
+impl ThreadRecord {
+    /// The thread is its group's leader: `tid` equals the tgid.
+    pub const LEADER: u32 = 1;
+    /// Every thread of the process has exited; it waits to be reaped.
+    pub const EXITED: u32 = 1 << 1;
+    pub const KERNEL_THREAD: u32 = 1 << 2;
+    /// On a CPU at this instant, or waiting for one.
+    pub const RUNNABLE: u32 = 1 << 3;
+    /// Waiting uninterruptibly.
+    pub const UNINTERRUPTIBLE: u32 = 1 << 4;
+    /// Stopped by a signal or a tracer.
+    pub const STOPPED: u32 = 1 << 5;
+    /// `rss_pages` leaves out what CPUs have not yet folded into the kernel's counter.
+    pub const RSS_APPROXIMATE: u32 = 1 << 6;
+}
+
+/// The sums that `signal_struct` keeps of threads that were released.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct EndedTotals {
+    pub cpu_time_ns: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+}
+
+const _: () = assert!(size_of::<EndedTotals>() == 40);

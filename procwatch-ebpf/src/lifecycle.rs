@@ -1,0 +1,327 @@
+//! Fork, exec, exit and release of processes, on the tracepoints of the same names.
+//!
+//! One process begins once and ends once: records are written for processes, not for threads.
+
+use core::ptr::read_volatile;
+
+use aya_ebpf::{
+    helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user},
+    macros::{btf_tracepoint, map},
+    maps::PerCpuArray,
+    programs::BtfTracePointContext,
+};
+use procwatch_common::{
+    lifecycle::{
+        ARGV_MAX, ExecRecord, ExitRecord, FinalRecord, ForkRecord, RecordHeader, RecordKind,
+    },
+    loss::LossKind,
+    totals::{DepartedTotals, RawProcessId, RawTotals},
+};
+
+use crate::{
+    departed, exe_path,
+    kernel::{Signal, Task, layout},
+    quiet, ring,
+};
+
+#[inline(always)]
+fn header(kind: RecordKind, process: RawProcessId) -> RecordHeader {
+    RecordHeader {
+        // SAFETY: a helper without arguments.
+        time_ns: unsafe { bpf_ktime_get_boot_ns() },
+        process,
+        kind: kind as u32,
+        reserved: 0,
+    }
+}
+
+#[inline(always)]
+fn task_argument(context: &BtfTracePointContext, index: usize) -> Option<Task> {
+    Task::new(context.arg::<*const u8>(index))
+}
+
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn pw_fork(context: BtfTracePointContext) -> i32 {
+    try_fork(&context);
+    0
+}
+
+#[inline(always)]
+fn try_fork(context: &BtfTracePointContext) -> Option<()> {
+    let child = task_argument(context, 1)?;
+    if !child.is_leader() {
+        return None;
+    }
+    ring::emit(LossKind::Fork, |record: *mut ForkRecord| {
+        // SAFETY: reserved, aligned to 8 bytes, and written whole.
+        unsafe {
+            record.write(ForkRecord {
+                header: header(RecordKind::Fork, child.process()),
+                // Not the first argument: with CLONE_PARENT the parent is another process.
+                parent: child.parent_process(),
+                cgroup_id: child.cgroup_id(),
+                uid: child.uid(),
+                is_kernel_thread: u32::from(child.is_kernel_thread()),
+                comm: [0; 16],
+            });
+            child.comm(&mut (*record).comm);
+        }
+    });
+    Some(())
+}
+
+/// An exec record is put together here and then copied: most are far shorter than the longest.
+#[repr(C)]
+pub struct ExecScratch {
+    record: ExecRecord,
+    strings: [u8; exe_path::BUFFER + ARGV_MAX],
+}
+
+#[map]
+static EXEC_SCRATCH: PerCpuArray<ExecScratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static EXE_PATH: PerCpuArray<exe_path::Path> = PerCpuArray::with_max_entries(1, 0);
+
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn pw_exec(context: BtfTracePointContext) -> i32 {
+    try_exec(&context);
+    0
+}
+
+#[inline(always)]
+fn try_exec(context: &BtfTracePointContext) -> Option<()> {
+    let task = task_argument(context, 0)?;
+    let mm = task.mm()?;
+    let scratch = EXEC_SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: an element of a map; reborrowed as raw parts below.
+    let (record, strings) = unsafe {
+        (
+            &raw mut (*scratch).record,
+            (&raw mut (*scratch).strings).cast::<u8>(),
+        )
+    };
+
+    let path = EXE_PATH.get_ptr_mut(0)?;
+    // SAFETY: an element of a map, read back after the walk.
+    let (mut exe_len, mut flags) = unsafe {
+        exe_path::write(mm.exe_file(), path);
+        let truncated = read_volatile(&raw const (*path).truncated) == 1;
+        let flags = if truncated {
+            ExecRecord::EXE_TRUNCATED
+        } else {
+            0
+        };
+        (read_volatile(&raw const (*path).len) as usize, flags)
+    };
+    if exe_len > exe_path::BUFFER {
+        exe_len = 0;
+    }
+    // SAFETY: both are elements of maps, and at least BUFFER bytes long.
+    unsafe {
+        let source = (&raw const (*path).bytes).cast();
+        bpf_probe_read_kernel(strings.cast(), exe_len as u32, source);
+    }
+
+    let argv_start = mm.arg_start();
+    let mut argv_len = mm.arg_end().wrapping_sub(argv_start);
+    if argv_len > ARGV_MAX as u64 {
+        argv_len = ARGV_MAX as u64;
+        flags |= ExecRecord::ARGV_TRUNCATED;
+    }
+    // SAFETY: the helper checks the source; exe_len + ARGV_MAX is within `strings`.
+    let error = unsafe {
+        bpf_probe_read_user(
+            strings.add(exe_len).cast(),
+            argv_len as u32,
+            argv_start as *const core::ffi::c_void,
+        )
+    };
+    if error != 0 {
+        flags |= ExecRecord::ARGV_UNREADABLE;
+        argv_len = 0;
+    }
+
+    // SAFETY: an element of a map, written whole.
+    unsafe {
+        record.write(ExecRecord {
+            header: header(RecordKind::Exec, task.process()),
+            parent: task.parent_process(),
+            cgroup_id: task.cgroup_id(),
+            uid: task.uid(),
+            flags,
+            exe_len: exe_len as u32,
+            argv_len: argv_len as u32,
+            comm: [0; 16],
+        });
+        task.comm(&mut (*record).comm);
+    }
+    let length = size_of::<ExecRecord>() as u64 + exe_len as u64 + argv_len;
+    if length > size_of::<ExecScratch>() as u64 {
+        return None;
+    }
+    ring::emit_bytes(LossKind::Exec, scratch.cast(), length);
+    Some(())
+}
+
+/// Fires for each thread.
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn pw_exit(context: BtfTracePointContext) -> i32 {
+    try_exit(&context);
+    0
+}
+
+#[inline(always)]
+fn try_exit(context: &BtfTracePointContext) -> Option<()> {
+    let task = task_argument(context, 0)?;
+    let signal = task.signal()?;
+    let leader = task.leader()?;
+    let is_last = if layout!(exit_has_group_dead) == 1 {
+        context.arg::<u64>(1) & 1 == 1
+    } else {
+        signal.live() == 0
+    };
+    let process = task.process();
+    let own = task.totals();
+    if !is_last {
+        departed::add(&process, &own);
+        return None;
+    }
+    // A process that never lost a thread before needs no entry: its leader's totals are its own.
+    let had_other_threads = departed::of(&process).is_some();
+    if had_other_threads {
+        departed::add(&process, &own);
+    }
+    ring::emit(LossKind::Exit, |record: *mut ExitRecord| {
+        let mut totals = with_ended_threads(own, signal);
+        if let Some(departed) = departed::of(&process) {
+            replace_with_departed(&mut totals, departed);
+        }
+        if leader != task {
+            add_unreleased_leader(&mut totals, leader);
+        }
+        let peak_rss_pages = signal.peak_rss_pages();
+        let high_water = task.mm().map_or(0, |mm| mm.hiwater_rss_pages());
+        // SAFETY: reserved, aligned to 8 bytes, and written whole.
+        unsafe {
+            record.write(ExitRecord {
+                header: header(RecordKind::Exit, process),
+                parent: leader.parent_process(),
+                totals,
+                peak_rss_pages: if high_water > peak_rss_pages {
+                    high_water
+                } else {
+                    peak_rss_pages
+                },
+                wait_status: leader.wait_status(signal),
+                uid: leader.uid(),
+                comm: [0; 16],
+            });
+            leader.comm(&mut (*record).comm);
+        }
+    });
+    Some(())
+}
+
+/// Fires once nothing holds on to a task any more, an RCU grace period after it was reaped.
+#[btf_tracepoint(function = "sched_process_free")]
+pub fn pw_free(context: BtfTracePointContext) -> i32 {
+    try_free(&context);
+    0
+}
+
+/// Totals of processes whose final record found no room in the ring buffer: their names are lost,
+/// what they cost is not.
+#[map]
+static LOST_TOTALS: PerCpuArray<RawTotals> = PerCpuArray::with_max_entries(1, 0);
+
+#[inline(always)]
+fn try_free(context: &BtfTracePointContext) -> Option<()> {
+    let leader = task_argument(context, 0)?;
+    quiet::forget(leader.tid());
+    // A leader whose place was taken by another thread's exec carries that thread's old tid.
+    if !leader.is_leader() {
+        return None;
+    }
+    let signal = leader.signal()?;
+    let process = leader.process();
+    let own = leader.totals();
+    // The leader was released last, so the kernel's sums already have it.
+    let mut totals = RawTotals {
+        cpu_time_ns: signal.cpu_time_ns(),
+        voluntary_switches: signal.voluntary_switches(),
+        involuntary_switches: signal.involuntary_switches(),
+        minor_faults: signal.minor_faults(),
+        major_faults: signal.major_faults(),
+        ..own
+    };
+    if let Some(departed) = departed::of(&process) {
+        replace_with_departed(&mut totals, departed);
+        departed::forget(&process);
+    }
+    let emitted = ring::emit(LossKind::FinalTotals, |record: *mut FinalRecord| {
+        // SAFETY: reserved, aligned to 8 bytes, and written whole.
+        unsafe {
+            record.write(FinalRecord {
+                header: header(RecordKind::Final, process),
+                totals,
+                peak_rss_pages: signal.peak_rss_pages(),
+                wait_status: leader.wait_status(signal),
+                reserved: 0,
+                comm: [0; 16],
+            });
+            leader.comm(&mut (*record).comm);
+        }
+    });
+    if !emitted {
+        let lost = LOST_TOTALS.get_ptr_mut(0)?;
+        // SAFETY: this CPU's element, and programs do not migrate while they run.
+        unsafe {
+            (*lost).cpu_time_ns += totals.cpu_time_ns;
+            (*lost).run_queue_wait_ns += totals.run_queue_wait_ns;
+            (*lost).voluntary_switches += totals.voluntary_switches;
+            (*lost).involuntary_switches += totals.involuntary_switches;
+            (*lost).minor_faults += totals.minor_faults;
+            (*lost).major_faults += totals.major_faults;
+            (*lost).read_bytes += totals.read_bytes;
+            (*lost).write_bytes += totals.write_bytes;
+            (*lost).cancelled_write_bytes += totals.cancelled_write_bytes;
+            (*lost).logical_read_bytes += totals.logical_read_bytes;
+            (*lost).logical_write_bytes += totals.logical_write_bytes;
+        }
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn with_ended_threads(own: RawTotals, signal: Signal) -> RawTotals {
+    RawTotals {
+        cpu_time_ns: own.cpu_time_ns + signal.cpu_time_ns(),
+        voluntary_switches: own.voluntary_switches + signal.voluntary_switches(),
+        involuntary_switches: own.involuntary_switches + signal.involuntary_switches(),
+        minor_faults: own.minor_faults + signal.minor_faults(),
+        major_faults: own.major_faults + signal.major_faults(),
+        ..own
+    }
+}
+
+/// A leader that exited before the last thread waits to be reaped: the kernel's sums lack it.
+#[inline(always)]
+fn add_unreleased_leader(totals: &mut RawTotals, leader: Task) {
+    let own = leader.totals();
+    totals.cpu_time_ns += own.cpu_time_ns;
+    totals.voluntary_switches += own.voluntary_switches;
+    totals.involuntary_switches += own.involuntary_switches;
+    totals.minor_faults += own.minor_faults;
+    totals.major_faults += own.major_faults;
+}
+
+#[inline(always)]
+fn replace_with_departed(totals: &mut RawTotals, departed: &DepartedTotals) {
+    totals.run_queue_wait_ns = departed.run_queue_wait_ns;
+    totals.read_bytes = departed.read_bytes;
+    totals.write_bytes = departed.write_bytes;
+    totals.cancelled_write_bytes = departed.cancelled_write_bytes;
+    totals.logical_read_bytes = departed.logical_read_bytes;
+    totals.logical_write_bytes = departed.logical_write_bytes;
+}

@@ -1,0 +1,29 @@
+//! procwatch's kernel programs.
+//!
+//! They hand over what the kernel knows and decide nothing: which process a record belongs to, what a
+//! loss means and how figures are merged is the agent's work. Offsets into kernel structures come
+//! from the agent (see `procwatch_common::layout`), so that one object serves every kernel.
+
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod departed;
+mod exe_path;
+mod kernel;
+mod lifecycle;
+mod per_cpu;
+mod quiet;
+mod ring;
+mod tasks;
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+// The helpers we call are marked GPL-only by the kernel; "Dual MIT/GPL" is the licence string that
+// admits them, as it does for every program that reads kernel memory.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

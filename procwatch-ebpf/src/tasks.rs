@@ -1,0 +1,215 @@
+//! The task iterator: every thread's totals, in one pass over the kernel's own table.
+
+use core::{ffi::c_void, ptr::read_volatile};
+
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel, bpf_seq_write},
+    macros::map,
+    maps::PerCpuArray,
+};
+use procwatch_common::{
+    layout::CPUS_MAX,
+    tasks::{EndedTotals, ThreadRecord},
+    totals::{DepartedTotals, RawTotals},
+};
+
+use crate::{
+    departed,
+    kernel::{EXIT_DEAD, Mm, Task, layout},
+    per_cpu, quiet,
+};
+
+#[map]
+static THREAD_SCRATCH: PerCpuArray<ThreadRecord> = PerCpuArray::with_max_entries(1, 0);
+
+/// `struct bpf_iter__task`. The pointers are wrapped in unions of 8 bytes on every architecture.
+#[repr(C)]
+pub struct TaskIterContext {
+    meta: *const *mut aya_ebpf::bindings::seq_file,
+    task: *const u8,
+}
+
+/// Hands over every thread.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub extern "C" fn pw_tasks(context: *const TaskIterContext) -> i32 {
+    try_tasks(context, Which::All);
+    0
+}
+
+/// Hands over the threads that have done anything since they were last handed over.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub extern "C" fn pw_active_tasks(context: *const TaskIterContext) -> i32 {
+    try_tasks(context, Which::Active);
+    0
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Active,
+}
+
+#[inline(always)]
+fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
+    // SAFETY: the kernel passes this structure to iterator programs.
+    let task = Task::new(unsafe { read_volatile(&raw const (*context).task) })?;
+    let signal = task.signal()?;
+    let process = task.process();
+    // Asked in either case, so that the answer is about the pass before this one.
+    let is_quiet = quiet::has_been_quiet(task, signal, process.start_time_ns);
+    if which == Which::Active && is_quiet {
+        return None;
+    }
+    let record = THREAD_SCRATCH.get_ptr_mut(0)?;
+
+    // The order matters: the sums first, then whether the thread is on its way into them, and its
+    // own totals last. A thread that ends in between is missed for one pass, never counted twice.
+    let ended = EndedTotals {
+        cpu_time_ns: signal.cpu_time_ns(),
+        voluntary_switches: signal.voluntary_switches(),
+        involuntary_switches: signal.involuntary_switches(),
+        minor_faults: signal.minor_faults(),
+        major_faults: signal.major_faults(),
+    };
+    let departed = departed::of(&process);
+    if task.exit_state() & EXIT_DEAD != 0 {
+        return None;
+    }
+    let mut own = task.totals();
+    if departed.is_some() && task.is_exiting() {
+        own = without_departed(own);
+    }
+
+    let mut flags = state_flags(task);
+    let mut rss_pages = 0;
+    let mut peak_rss_pages = 0;
+    let mut wait_status = 0;
+    let is_leader = task.is_leader();
+    if is_leader {
+        flags |= ThreadRecord::LEADER;
+        peak_rss_pages = signal.peak_rss_pages();
+        if signal.live() == 0 {
+            flags |= ThreadRecord::EXITED;
+            wait_status = task.wait_status(signal);
+        }
+    }
+    if task.is_kernel_thread() {
+        flags |= ThreadRecord::KERNEL_THREAD;
+    } else if let Some(mm) = task.mm() {
+        // Not the leader alone: it may have left before the others and given up the address space.
+        rss_pages = resident_pages(mm);
+        if !per_cpu::is_known() {
+            flags |= ThreadRecord::RSS_APPROXIMATE;
+        }
+        let high_water = mm.hiwater_rss_pages();
+        if high_water > peak_rss_pages {
+            peak_rss_pages = high_water;
+        }
+        if rss_pages > peak_rss_pages {
+            peak_rss_pages = rss_pages;
+        }
+    }
+
+    // SAFETY: an element of a map, written whole.
+    unsafe {
+        record.write(ThreadRecord {
+            process,
+            parent: task.parent_process(),
+            tid: task.tid(),
+            flags,
+            uid: task.uid(),
+            threads: signal.threads(),
+            cgroup_id: task.cgroup_id(),
+            own,
+            rss_pages,
+            peak_rss_pages,
+            ended,
+            departed: departed.map_or_else(no_departed, |departed| *departed),
+            comm: [0; 16],
+            wait_status,
+            reserved: 0,
+        });
+        task.comm(&mut (*record).comm);
+        let sequence = read_volatile(read_volatile(&raw const (*context).meta));
+        bpf_seq_write(sequence, record.cast(), size_of::<ThreadRecord>() as u32);
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn no_departed() -> DepartedTotals {
+    DepartedTotals {
+        run_queue_wait_ns: 0,
+        read_bytes: 0,
+        write_bytes: 0,
+        cancelled_write_bytes: 0,
+        logical_read_bytes: 0,
+        logical_write_bytes: 0,
+    }
+}
+
+/// An exiting thread has added these to the departed ones, or is about to.
+#[inline(always)]
+fn without_departed(own: RawTotals) -> RawTotals {
+    RawTotals {
+        run_queue_wait_ns: 0,
+        read_bytes: 0,
+        write_bytes: 0,
+        cancelled_write_bytes: 0,
+        logical_read_bytes: 0,
+        logical_write_bytes: 0,
+        ..own
+    }
+}
+
+#[inline(always)]
+fn state_flags(task: Task) -> u32 {
+    const UNINTERRUPTIBLE: u32 = 0x2;
+    const STOPPED_OR_TRACED: u32 = 0x4 | 0x8;
+    const NOT_IN_LOAD: u32 = 0x400;
+    let state = task.state();
+    if state == 0 {
+        ThreadRecord::RUNNABLE
+    } else if state & STOPPED_OR_TRACED != 0 {
+        ThreadRecord::STOPPED
+    } else if state & UNINTERRUPTIBLE != 0 && state & NOT_IN_LOAD == 0 {
+        ThreadRecord::UNINTERRUPTIBLE
+    } else {
+        0
+    }
+}
+
+/// File, anonymous and shared pages, as in `/proc/PID/statm`.
+#[inline(always)]
+fn resident_pages(mm: Mm) -> u64 {
+    const FILE_PAGES: u32 = 0;
+    const ANONYMOUS_PAGES: u32 = 1;
+    const SHARED_PAGES: u32 = 3;
+    let mut pages =
+        mm.rss_count(FILE_PAGES) + mm.rss_count(ANONYMOUS_PAGES) + mm.rss_count(SHARED_PAGES);
+    if per_cpu::is_known() {
+        let file = mm.rss_percpu(FILE_PAGES);
+        let anonymous = mm.rss_percpu(ANONYMOUS_PAGES);
+        let shared = mm.rss_percpu(SHARED_PAGES);
+        for cpu in 0..layout!(cpus) as usize {
+            if cpu >= CPUS_MAX {
+                break;
+            }
+            let base = per_cpu::base(cpu);
+            pages += per_cpu_part(file.wrapping_add(base));
+            pages += per_cpu_part(anonymous.wrapping_add(base));
+            pages += per_cpu_part(shared.wrapping_add(base));
+        }
+    }
+    if pages < 0 { 0 } else { pages as u64 }
+}
+
+#[inline(always)]
+fn per_cpu_part(address: u64) -> i64 {
+    let mut part = 0i32;
+    // SAFETY: the helper checks the source.
+    unsafe { bpf_probe_read_kernel((&raw mut part).cast(), 4, address as *const c_void) };
+    i64::from(part)
+}

@@ -1,0 +1,58 @@
+//! Builds the kernel programs and leaves the object in `OUT_DIR`, so that plain `cargo build` works
+//! once the tools are there. `cargo xtask setup` installs them.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+use aya_build::{Package, Toolchain};
+
+/// Set by xtask, which has already chosen; otherwise chosen here in the same way.
+const CHOICE: &str = "PROCWATCH_BPF_TOOLCHAIN";
+/// The name under which `cargo xtask setup` links a distribution's toolchain into rustup.
+const LINKED: &str = "procwatch-bpf";
+
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-env-changed={CHOICE}");
+    println!("cargo:rerun-if-changed=../procwatch-common");
+    let toolchain = match std::env::var(CHOICE) {
+        Ok(name) => name,
+        Err(_) => installed_toolchain()?,
+    };
+    if toolchain == LINKED {
+        // SAFETY: a build script has one thread at this point.
+        unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+    }
+    let package = Package {
+        name: "procwatch-ebpf",
+        root_dir: "../procwatch-ebpf",
+        ..Default::default()
+    };
+    aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
+        .context("building the kernel programs; `cargo xtask setup` installs what they need")
+}
+
+fn installed_toolchain() -> Result<String> {
+    for name in ["nightly", LINKED] {
+        if has_core_sources(name) {
+            return Ok(name.to_owned());
+        }
+    }
+    bail!(
+        "no Rust toolchain with the sources of `core` is installed; run `cargo xtask setup`, or \
+         `rustup component add rust-src --toolchain nightly`"
+    )
+}
+
+fn has_core_sources(toolchain: &str) -> bool {
+    let Ok(output) = Command::new("rustup")
+        .args(["run", toolchain, "rustc", "--print", "sysroot"])
+        .output()
+    else {
+        return false;
+    };
+    let sysroot = String::from_utf8_lossy(&output.stdout);
+    output.status.success()
+        && Path::new(sysroot.trim())
+            .join("lib/rustlib/src/rust/library/core")
+            .exists()
+}

@@ -1,0 +1,433 @@
+//! Drives the edges and keeps the books: kernel records, passes and /proc go into one ledger, samples
+//! come out.
+//!
+//! Where eBPF is refused the same ledger is kept from /proc alone. The collector knows no channel, no
+//! terminal and no other thread; the agent gives it its time.
+
+mod clock;
+mod names;
+mod own_cost;
+
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+
+pub use clock::Now;
+pub use own_cost::OwnCost;
+
+use self::names::HostNames;
+use crate::{
+    kernel::{AttachError, Options, PROBES, Probe, ProbeState, Session},
+    model::{
+        event::Event,
+        identity::ProcessId,
+        ledger::Ledger,
+        observation::PassScope,
+        sample::{Losses, ProcessSample, Sample, Source, SourceState, Sources},
+        totals::Totals,
+        tree::ForkTree,
+    },
+    procfs::{ProcRoot, host_sample},
+};
+
+/// Between two passes over all threads; in between only those that have run are looked at.
+const FULL_PASS_INTERVAL_NS: u64 = 5_000_000_000;
+/// Between two comparisons of the living set with /proc.
+const HOLE_SEARCH_INTERVAL_NS: u64 = 30_000_000_000;
+
+/// How to start collecting.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub kernel: Options,
+    pub source: SourceChoice,
+}
+
+/// Which sources to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceChoice {
+    /// eBPF where the host lets us, else /proc.
+    Best,
+    /// /proc, as if eBPF had been refused.
+    ProcfsOnly,
+}
+
+/// What a sample is to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Every thread of the host.
+    Full,
+    /// What has run since the last sample; every thread every few seconds, and after any loss.
+    Economical,
+}
+
+/// What the collector stands on.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Every probe and what became of it.
+    pub probes: Vec<(&'static Probe, ProbeState)>,
+    pub sources: Sources,
+    pub loss: Losses,
+    /// Set when collection runs on /proc alone, and why.
+    pub degraded: Option<String>,
+}
+
+/// The books, and what fills them.
+pub struct Collector {
+    session: Option<Session>,
+    /// Why there is no session.
+    refusal: Option<Refusal>,
+    ledger: Ledger,
+    proc: ProcRoot,
+    names: HostNames,
+    /// Living processes that passes leave out, as some kernels do with pid 1.
+    holes: HashMap<ProcessId, ProcessId>,
+    full_pass_due_ns: u64,
+    hole_search_due_ns: u64,
+    losses: Losses,
+    nameless: Totals,
+    output_loss: u64,
+}
+
+#[derive(Debug)]
+enum Refusal {
+    /// As the user asked.
+    Chosen,
+    /// /proc numbers the processes of our namespace, the kernel those of the host.
+    OtherPidNamespace,
+    Attach(AttachError),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Chosen => out.write_str("/proc alone was asked for"),
+            Self::OtherPidNamespace => out.write_str(
+                "this is not the host's pid namespace; run on the host, or in a container with \
+                 --pid=host",
+            ),
+            Self::Attach(error) => error.fmt(out),
+        }
+    }
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Collector")
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Collector {
+    /// Attaches what the host allows.
+    ///
+    /// # Errors
+    /// When not even /proc can be read.
+    pub fn start(start: Start) -> io::Result<Self> {
+        let proc = ProcRoot::new("/proc").map_err(io::Error::other)?;
+        let attached = match start.source {
+            SourceChoice::ProcfsOnly => Err(Refusal::Chosen),
+            SourceChoice::Best if !proc.in_initial_pid_namespace() => {
+                Err(Refusal::OtherPidNamespace)
+            }
+            SourceChoice::Best => Session::start(start.kernel).map_err(Refusal::Attach),
+        };
+        let (session, refusal) = match attached {
+            Ok(session) => (Some(session), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let names = HostNames::new(&proc);
+        Ok(Self {
+            session,
+            refusal,
+            ledger: Ledger::watching_since(Now::read().boot_ns),
+            proc,
+            names,
+            holes: HashMap::new(),
+            full_pass_due_ns: 0,
+            hole_search_due_ns: 0,
+            losses: Losses::default(),
+            nameless: Totals::ZERO,
+            output_loss: 0,
+        })
+    }
+
+    /// Readable when the backlog of records wants draining. `None` without eBPF.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn wakeup_fd(&self) -> io::Result<Option<OwnedFd>> {
+        let fd = self
+            .session
+            .as_ref()
+            .map(|session| session.as_fd().try_clone_to_owned());
+        fd.transpose()
+    }
+
+    /// Takes the records that wait, and returns how many there were.
+    pub fn drain(&mut self, tell: &mut dyn FnMut(Event)) -> u64 {
+        let Some(session) = &mut self.session else {
+            return 0;
+        };
+        self.names.set_time(Now::read().boot_ns);
+        let (ledger, names) = (&mut self.ledger, &mut self.names);
+        session.drain(|observation| ledger.observe(observation, names, tell))
+    }
+
+    /// One dated sample.
+    ///
+    /// # Errors
+    /// When the kernel breaks off a pass, or /proc cannot be read.
+    pub fn sample(
+        &mut self,
+        freshness: Freshness,
+        tell: &mut dyn FnMut(Event),
+    ) -> io::Result<Sample> {
+        if self.session.is_some() {
+            self.pass(freshness, tell)?;
+        } else {
+            self.read_all_from_proc(tell)?;
+        }
+        let now = Now::read();
+        Ok(Sample {
+            time_ns: now.wall_ns,
+            boot_time_ns: now.boot_ns,
+            host: host_sample(&self.proc).map_err(io::Error::other)?,
+            processes: self.ledger.take_processes(),
+            nameless: self.nameless,
+            loss: self.losses(),
+            sources: self.sources(),
+        })
+    }
+
+    fn pass(&mut self, freshness: Freshness, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+        let losses_before = self.losses;
+        self.read_losses()?;
+        let now = Now::read();
+        let is_full = freshness == Freshness::Full
+            || now.boot_ns >= self.full_pass_due_ns
+            || losses_before != self.losses;
+        let scope = if is_full {
+            PassScope::All
+        } else {
+            PassScope::Active
+        };
+        if is_full {
+            self.full_pass_due_ns = now.boot_ns + FULL_PASS_INTERVAL_NS;
+        }
+        self.names.set_time(now.boot_ns);
+        self.ledger.begin_pass(scope, now.boot_ns);
+        let (ledger, names) = (&mut self.ledger, &mut self.names);
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        session.pass(scope, |thread| ledger.thread_seen(thread, names))?;
+        // What ended before the pass came by has its record in the ring by now.
+        session.drain(|observation| ledger.observe(observation, names, tell));
+        let missing = ledger.end_pass(now.boot_ns, names, tell);
+        for id in missing {
+            if !self.fill_hole(id, tell) {
+                self.ledger.vanished(id, tell);
+            }
+        }
+        if is_full && now.boot_ns >= self.hole_search_due_ns {
+            self.hole_search_due_ns = now.boot_ns + HOLE_SEARCH_INTERVAL_NS;
+            self.search_holes(now.boot_ns, tell)?;
+        } else if !is_full {
+            let holes: Vec<_> = self.holes.keys().copied().collect();
+            for id in holes {
+                self.fill_hole(id, tell);
+            }
+        }
+        self.learn_facts();
+        self.read_losses()
+    }
+
+    /// Takes a process that the pass has left out from /proc. False when it is not there either.
+    fn fill_hole(&mut self, id: ProcessId, tell: &mut dyn FnMut(Event)) -> bool {
+        let known = self
+            .ledger
+            .process(id)
+            .map(|process| Arc::clone(&process.facts));
+        let Some(mut sample) = self.proc.sample(id.pid, &mut self.names, |_| known) else {
+            self.holes.remove(&id);
+            return false;
+        };
+        if !self
+            .proc
+            .is_same_start(id.start_time_ns, sample.id.start_time_ns)
+        {
+            self.holes.remove(&id);
+            return false;
+        }
+        sample.id = id;
+        sample.parent = sample.parent.map(|parent| self.exactly(parent));
+        self.holes.insert(id, id);
+        self.ledger.adopt(sample, tell);
+        true
+    }
+
+    /// Compares the living set with /proc, for processes that no pass and no record has told of.
+    fn search_holes(&mut self, pass_ns: u64, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+        let pids = self.proc.pids().map_err(io::Error::other)?;
+        let known = self.ledger.pids();
+        for pid in pids {
+            if known.contains(&pid) {
+                continue;
+            }
+            let Some(start_ns) = self.proc.start_time_ns(pid) else {
+                continue;
+            };
+            // Younger ones have been born since the pass; their records are on their way.
+            if start_ns + self.proc.tick_ns() < pass_ns {
+                let id = self.exactly(ProcessId::new(pid, start_ns));
+                self.fill_hole(id, tell);
+            }
+        }
+        Ok(())
+    }
+
+    /// /proc tells a start in clock ticks; records may have told the same process's exactly.
+    fn exactly(&self, id: ProcessId) -> ProcessId {
+        let same = |start| self.proc.is_same_start(start, id.start_time_ns);
+        self.ledger.known_as(id.pid, same).unwrap_or(id)
+    }
+
+    /// Looks up what only /proc tells, once per process.
+    fn learn_facts(&mut self) {
+        for id in self.ledger.lacking_facts() {
+            let facts = self
+                .proc
+                .facts(id.pid, &mut self.names)
+                .filter(|(start_ns, _)| self.proc.is_same_start(id.start_time_ns, *start_ns))
+                .map(|(_, facts)| facts);
+            self.ledger.learn(id, facts);
+        }
+    }
+
+    fn read_all_from_proc(&mut self, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+        let now = Now::read();
+        self.names.set_time(now.boot_ns);
+        self.ledger.begin_pass(PassScope::All, now.boot_ns);
+        for pid in self.proc.pids().map_err(io::Error::other)? {
+            let ledger = &self.ledger;
+            let known = |id| ledger.process(id).map(|process| Arc::clone(&process.facts));
+            if let Some(sample) = self.proc.sample(pid, &mut self.names, known) {
+                self.ledger.adopt(sample, tell);
+            }
+        }
+        let missing = self.ledger.end_pass(now.boot_ns, &mut self.names, tell);
+        for id in missing {
+            self.ledger.vanished(id, tell);
+        }
+        Ok(())
+    }
+
+    /// Gives the closing records of what has already exited time to arrive, then closes the books.
+    ///
+    /// # Errors
+    /// As [`Self::sample`].
+    pub fn settle(&mut self, patience: Duration, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+        let deadline = std::time::Instant::now() + patience;
+        self.drain(tell);
+        while self.session.is_some()
+            && self.ledger.has_pending_ends()
+            && std::time::Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(5));
+            self.drain(tell);
+        }
+        self.sample(Freshness::Full, tell)?;
+        self.ledger.settle(tell);
+        Ok(())
+    }
+
+    fn read_losses(&mut self) -> io::Result<()> {
+        let Some(session) = &self.session else {
+            return Ok(());
+        };
+        self.losses = session.losses()?;
+        let mut nameless = session.nameless()?;
+        if self.losses.final_totals > 0 {
+            // What was closed under its name is not nameless.
+            nameless = nameless.since(&self.ledger.closed_without_record().totals);
+        }
+        nameless.add(&self.ledger.crowded_out().totals);
+        self.nameless.raise_to(&nameless);
+        Ok(())
+    }
+
+    fn losses(&self) -> Losses {
+        Losses {
+            output: self.output_loss,
+            ..self.losses
+        }
+    }
+
+    /// Events that the listener did not take in time.
+    pub fn count_output_loss(&mut self, events: u64) {
+        self.output_loss += events;
+    }
+
+    fn sources(&self) -> Sources {
+        let from = match &self.session {
+            Some(_) => SourceState::From(Source::Ebpf),
+            None => SourceState::From(Source::Procfs),
+        };
+        Sources {
+            identity: from.clone(),
+            cpu: from.clone(),
+            memory: from.clone(),
+            io: from,
+            network: SourceState::Unavailable("this version does not measure it".into()),
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        let reason = self.refusal.as_ref().map(ToString::to_string);
+        let probes = PROBES
+            .iter()
+            .map(|probe| {
+                let state = match (&self.refusal, &reason) {
+                    (None, _) | (_, None) => ProbeState::Active,
+                    (Some(Refusal::Attach(AttachError::Attach { program, .. })), Some(reason))
+                        if *program == probe.program =>
+                    {
+                        ProbeState::Failed {
+                            reason: reason.clone(),
+                        }
+                    }
+                    (_, Some(reason)) => ProbeState::Unsupported {
+                        reason: reason.clone(),
+                    },
+                };
+                (probe, state)
+            })
+            .collect();
+        Status {
+            probes,
+            sources: self.sources(),
+            loss: self.losses(),
+            degraded: reason,
+        }
+    }
+
+    pub fn tree(&self) -> &ForkTree {
+        self.ledger.tree()
+    }
+
+    /// A process that is living, or ended and not yet let go of.
+    pub fn process(&self, id: ProcessId) -> Option<&ProcessSample> {
+        self.ledger.process(id)
+    }
+
+    /// The process that holds a pid now.
+    pub fn holder(&self, pid: u32) -> Option<ProcessId> {
+        self.ledger.holder(pid)
+    }
+}

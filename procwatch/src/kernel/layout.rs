@@ -1,0 +1,153 @@
+//! The kernel's layout, as the programs need it, from its BTF.
+
+use procwatch_common::layout::{ABSENT, CPUS_MAX, KernelLayout};
+use thiserror::Error;
+
+use super::btf::Btf;
+
+/// Every name that [`resolve`] asks for.
+pub(super) const NAMES: &[&str] = &[
+    "task_struct",
+    "signal_struct",
+    "mm_struct",
+    "percpu_counter",
+    "file",
+    "dentry",
+    "vfsmount",
+    "mount",
+    "cred",
+    "css_set",
+    "cgroup",
+    "kernfs_node",
+    "bpf_array",
+    "btf_trace_sched_process_exit",
+];
+
+/// The kernel lacks something that no figure can do without.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("this kernel's type information has no {structure}.{path}")]
+pub struct LayoutError {
+    structure: &'static str,
+    path: &'static str,
+}
+
+/// Looks up every offset. Members that some kernels lack become [`ABSENT`].
+pub(super) fn resolve(
+    btf: &Btf,
+    cpus: usize,
+    wakeup_backlog: u32,
+) -> Result<KernelLayout, LayoutError> {
+    let needed = |structure, path| {
+        btf.member(structure, path)
+            .map(|member| member.offset)
+            .ok_or(LayoutError { structure, path })
+    };
+    let optional = |structure, path| needed(structure, path).unwrap_or(ABSENT);
+    let task = |path| needed("task_struct", path);
+    let signal = |path| needed("signal_struct", path);
+    let mm = |path| needed("mm_struct", path);
+
+    let rss_stat = btf.member("mm_struct", "rss_stat");
+    let per_cpu_counters = rss_stat.and_then(|member| btf.array_element(member));
+    let rss = match per_cpu_counters {
+        // 6.2 and later: an array of percpu_counter.
+        Some((size, true)) => RssCounters {
+            array: mm("rss_stat")?,
+            size,
+            count: needed("percpu_counter", "count")?,
+            percpu: needed("percpu_counter", "counters")?,
+        },
+        // Before: a struct that holds an array of longs.
+        _ => RssCounters {
+            array: mm("rss_stat.count")?,
+            size: 8,
+            count: 0,
+            percpu: ABSENT,
+        },
+    };
+
+    Ok(KernelLayout {
+        task_tgid: task("tgid")?,
+        task_pid: task("pid")?,
+        task_flags: task("flags")?,
+        task_state: task("__state").or_else(|_| task("state"))?,
+        task_exit_state: task("exit_state")?,
+        task_exit_code: task("exit_code")?,
+        task_group_leader: task("group_leader")?,
+        task_real_parent: task("real_parent")?,
+        task_signal: task("signal")?,
+        task_mm: task("mm")?,
+        task_cred: task("cred")?,
+        task_cgroups: optional("task_struct", "cgroups"),
+        task_comm: task("comm")?,
+        task_start_boottime: task("start_boottime")?,
+        task_sum_exec_runtime: task("se.sum_exec_runtime")?,
+        task_run_delay: optional("task_struct", "sched_info.run_delay"),
+        task_nvcsw: task("nvcsw")?,
+        task_nivcsw: task("nivcsw")?,
+        task_min_flt: task("min_flt")?,
+        task_maj_flt: task("maj_flt")?,
+        task_rchar: optional("task_struct", "ioac.rchar"),
+        task_wchar: optional("task_struct", "ioac.wchar"),
+        task_read_bytes: optional("task_struct", "ioac.read_bytes"),
+        task_write_bytes: optional("task_struct", "ioac.write_bytes"),
+        task_cancelled_write_bytes: optional("task_struct", "ioac.cancelled_write_bytes"),
+        signal_live: signal("live.counter")?,
+        signal_nr_threads: signal("nr_threads")?,
+        signal_flags: signal("flags")?,
+        signal_group_exit_code: signal("group_exit_code")?,
+        signal_sum_sched_runtime: signal("sum_sched_runtime")?,
+        signal_nvcsw: signal("nvcsw")?,
+        signal_nivcsw: signal("nivcsw")?,
+        signal_min_flt: signal("min_flt")?,
+        signal_maj_flt: signal("maj_flt")?,
+        signal_maxrss: signal("maxrss")?,
+        mm_hiwater_rss: mm("hiwater_rss")?,
+        mm_arg_start: mm("arg_start")?,
+        mm_arg_end: mm("arg_end")?,
+        mm_exe_file: mm("exe_file")?,
+        mm_rss_stat: rss.array,
+        rss_counter_size: rss.size,
+        rss_counter_count: rss.count,
+        rss_counter_percpu: rss.percpu,
+        file_path_mnt: needed("file", "f_path.mnt")?,
+        file_path_dentry: needed("file", "f_path.dentry")?,
+        dentry_parent: needed("dentry", "d_parent")?,
+        dentry_name: needed("dentry", "d_name.name")?,
+        vfsmount_root: needed("vfsmount", "mnt_root")?,
+        mount_vfsmount: needed("mount", "mnt")?,
+        mount_parent: needed("mount", "mnt_parent")?,
+        mount_mountpoint: needed("mount", "mnt_mountpoint")?,
+        cred_uid: needed("cred", "uid.val")?,
+        css_set_dfl_cgrp: optional("css_set", "dfl_cgrp"),
+        cgroup_kn: optional("cgroup", "kn"),
+        kernfs_node_id: optional("kernfs_node", "id"),
+        bpf_array_pptrs: optional("bpf_array", "pptrs"),
+        exit_has_group_dead: u32::from(btf.tracepoint_arguments("sched_process_exit") > Some(1)),
+        cpus: if cpus <= CPUS_MAX { cpus as u32 } else { 0 },
+        wakeup_backlog,
+    })
+}
+
+struct RssCounters {
+    array: u32,
+    size: u32,
+    count: u32,
+    percpu: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_kernels_layout_is_complete() {
+        let Ok(data) = std::fs::read("/sys/kernel/btf/vmlinux") else {
+            eprintln!("skipped: this kernel has no BTF");
+            return;
+        };
+        let btf = Btf::parse(data, NAMES).unwrap();
+        let layout = resolve(&btf, 4, 0).unwrap();
+        assert_ne!(layout.task_tgid, layout.task_pid);
+    }
+}

@@ -1,0 +1,114 @@
+//! `cargo xtask`: set-up, build, run, test and bench, in one command each.
+//!
+//! xtask only orchestrates: it installs what is missing, then calls cargo. It compiles nothing
+//! itself and holds no test.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod bpf_linker;
+mod build;
+mod child;
+mod deny;
+mod packages;
+mod privilege;
+mod run;
+mod setup;
+mod test;
+mod toolchain;
+
+use build::Profile;
+use deny::Advisories;
+use setup::Purpose;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Sets up, builds, runs and tests procwatch"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the build needs and this machine lacks; instant when nothing is missing
+    Setup {
+        /// Also what only tests and benches need
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Set up, then build procwatch
+    Build {
+        /// Build target/release/procwatch instead of target/debug/procwatch
+        #[arg(long)]
+        release: bool,
+    },
+    /// Set up, build procwatch in release and start it, as root where sudo allows
+    Run {
+        /// Arguments for procwatch, e.g. `cargo xtask run -- top --once --format json`
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Set up, then format check, lints, every test and the dependency policy
+    Test {
+        /// Arguments for the test programs, e.g. a filter; lints are then left out
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Set up, build procwatch in release, then run the benches, or the one named
+    Bench {
+        name: Option<String>,
+        /// Arguments for the bench program
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Check licences, bans and sources of every dependency; installs cargo-deny if missing
+    Deny {
+        /// Also check for known vulnerabilities; fetches the advisory database
+        #[arg(long)]
+        advisories: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Setup { tests } => {
+            let purpose = if tests { Purpose::Test } else { Purpose::Build };
+            setup::announce(setup::ensure(purpose)?);
+        }
+        Task::Build { release } => {
+            let profile = if release {
+                Profile::Release
+            } else {
+                Profile::Dev
+            };
+            build::procwatch(setup::ensure(Purpose::Build)?, profile)?;
+        }
+        Task::Run { arguments } => return run::procwatch(&arguments),
+        Task::Test { arguments } => return test::all(&arguments),
+        Task::Bench { name, arguments } => return test::bench(name.as_deref(), &arguments),
+        Task::Deny { advisories } => {
+            return deny::install_and_check(if advisories {
+                Advisories::Fetch
+            } else {
+                Advisories::Leave
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,166 @@
+//! Debian packages: which ones a task needs, the file that proves each is there, and apt.
+//!
+//! A package counts as present when its file is, whoever put it there: a stat costs microseconds
+//! where dpkg costs tens of milliseconds, and tools built by hand are respected.
+//!
+//! Deliberately absent: removing packages, and other distributions (they get told what is missing).
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{child, privilege::Privilege};
+
+pub struct Package {
+    pub name: &'static str,
+    /// Proves that the package's content is there.
+    pub proof: &'static str,
+    pub why: &'static str,
+}
+
+/// A `rustc` that has the sources of `core`, for machines without a nightly that has them.
+pub const TOOLCHAIN: &[Package] = &[
+    Package {
+        name: "rustc-web",
+        proof: "/usr/bin/rustc",
+        why: "compiles the kernel programs (replaces Debian's older rustc where installed)",
+    },
+    Package {
+        name: "cargo-web",
+        proof: "/usr/bin/cargo",
+        why: "drives that compiler",
+    },
+    Package {
+        name: "rust-web-src",
+        proof: "/usr/lib/rustlib/src/rust/library/core",
+        why: "sources of `core`, compiled for the BPF target",
+    },
+];
+
+/// To compile bpf-linker against LLVM 22.
+pub const LINKER: &[Package] = &[
+    Package {
+        name: "gcc",
+        proof: "/usr/bin/cc",
+        why: "links Rust programs for this machine",
+    },
+    Package {
+        name: "libc6-dev",
+        proof: "/usr/include/stdio.h",
+        why: "the C library to link with",
+    },
+    Package {
+        name: "llvm-22-dev",
+        proof: "/usr/lib/llvm-22/include/llvm-c/Core.h",
+        why: "the BPF code generator inside bpf-linker",
+    },
+    Package {
+        name: "libpolly-22-dev",
+        proof: "/usr/lib/llvm-22/lib/libPolly.a",
+        why: "a part of LLVM 22 that bpf-linker links",
+    },
+    Package {
+        name: "zlib1g-dev",
+        proof: "/usr/include/zlib.h",
+        why: "LLVM 22 links it",
+    },
+    Package {
+        name: "libzstd-dev",
+        proof: "/usr/include/zstd.h",
+        why: "LLVM 22 links it",
+    },
+];
+
+/// For tests and benches alone: loads to account for, and programs to compare with.
+pub const TESTS: &[Package] = &[
+    Package {
+        name: "stress-ng",
+        proof: "/usr/bin/stress-ng",
+        why: "mixed load in the balance test",
+    },
+    Package {
+        name: "tmux",
+        proof: "/usr/bin/tmux",
+        why: "frames of the live view",
+    },
+    Package {
+        name: "bpftool",
+        proof: "/usr/sbin/bpftool",
+        why: "checks that no kernel state stays behind",
+    },
+    Package {
+        name: "procps",
+        proof: "/usr/bin/top",
+        why: "ps and top, to compare with",
+    },
+    Package {
+        name: "util-linux",
+        proof: "/usr/bin/unshare",
+        why: "pid namespaces, for reused pids",
+    },
+    Package {
+        name: "python3",
+        proof: "/usr/bin/python3",
+        why: "workloads with threads",
+    },
+];
+
+/// The packages of `table` whose content is not there.
+pub fn missing(table: &'static [Package]) -> Vec<&'static Package> {
+    table
+        .iter()
+        .filter(|package| !Path::new(package.proof).exists())
+        .collect()
+}
+
+/// Installs `packages` in one go; does nothing, and starts no process, when there are none.
+pub fn install(packages: &[&Package]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    for package in packages {
+        eprintln!("xtask: installing {}: {}", package.name, package.why);
+    }
+    let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
+    if child::find("apt-get").is_none() {
+        bail!(
+            "this system has no apt-get, and these Debian packages are missing: {}\n\
+             try: install what they stand for with this system's own package manager",
+            names.join(" ")
+        );
+    }
+    let privilege = Privilege::of_this_process();
+    if let Err(error) = apt_get(privilege, &["update"]) {
+        eprintln!("xtask: going on with the package lists at hand: {error:#}");
+    }
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&names);
+    apt_get(privilege, &arguments).with_context(|| {
+        format!(
+            "installing {}\ntry: enable Debian 12's security suite (bookworm-security main), \
+             which carries Rust and LLVM 22, then the same command again",
+            names.join(" ")
+        )
+    })?;
+    for package in packages {
+        if !Path::new(package.proof).exists() {
+            bail!(
+                "{} is installed, but {} is not there\ntry: apt-get install --reinstall {}",
+                package.name,
+                package.proof,
+                package.name
+            );
+        }
+    }
+    Ok(())
+}
+
+/// apt-get that asks nothing and waits for another apt to finish. Its package-by-package progress
+/// is left out; its errors are not.
+fn apt_get(privilege: Privilege, arguments: &[&str]) -> Result<()> {
+    let mut env = privilege.command("env")?;
+    env.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"])
+        .args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
+        .args(arguments);
+    child::succeed(&mut env)
+}

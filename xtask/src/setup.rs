@@ -1,0 +1,56 @@
+//! Set-up: looks at what is there, and installs the rest in one go. Costs some tens of
+//! milliseconds, no network and no package manager when nothing is missing.
+//!
+//! Deliberately absent: what each part consists of; see `toolchain`, `bpf_linker` and `packages`.
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    bpf_linker::{self, Installed},
+    packages,
+    toolchain::Toolchain,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Build,
+    /// Tests and benches: loads and reference programs as well.
+    Test,
+}
+
+/// Returns the toolchain that compiles the kernel programs.
+pub fn ensure(purpose: Purpose) -> Result<Toolchain> {
+    ensure_parts(purpose).context("setting up")
+}
+
+fn ensure_parts(purpose: Purpose) -> Result<Toolchain> {
+    let linker = Installed::find();
+    let toolchain = Toolchain::choose(linker)?;
+    // Debian's toolchain, where not there yet, comes with the LLVM that the linker is built with.
+    let llvm_major = toolchain
+        .llvm_major()?
+        .unwrap_or(bpf_linker::INSTALLABLE_LLVM_MAJOR);
+    let linker_fits = linker.is_some_and(|linker| linker.reads(llvm_major));
+
+    let mut missing = toolchain.missing_packages();
+    if !linker_fits {
+        missing.extend(bpf_linker::missing_packages());
+    }
+    if purpose == Purpose::Test {
+        missing.extend(packages::missing(packages::TESTS));
+    }
+    packages::install(&missing)?;
+
+    toolchain.link()?;
+    if !linker_fits {
+        bpf_linker::install()?;
+    }
+    Ok(toolchain)
+}
+
+pub fn announce(toolchain: Toolchain) {
+    eprintln!(
+        "xtask: all there; the kernel programs build with {}",
+        toolchain.name()
+    );
+}

@@ -1,0 +1,208 @@
+//! Tests and benches, step by step, with the wall time of each.
+//!
+//! A step that fails does not stop the others, so one run shows everything; a step that cannot run
+//! says why. Tests that drive the release binary measure the host, so they run one at a time.
+//!
+//! Deliberately absent: tests themselves; they live beside the code and in `tests`.
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    build::{self, Profile},
+    child,
+    deny::{self, Advisories},
+    setup::{self, Purpose},
+    toolchain::Toolchain,
+};
+
+/// Compiled for the BPF target by procwatch's build script, never for the host.
+const KERNEL_CRATE: &str = "procwatch-ebpf";
+/// Holds the tests and benches that drive the release binary.
+const DRIVING_CRATE: &str = "procwatch-tests";
+/// Tells those the absolute path of that binary.
+const BINARY: &str = "PROCWATCH_BIN";
+
+enum Outcome {
+    Passed,
+    Failed,
+    Skipped(&'static str),
+}
+
+struct Step {
+    name: &'static str,
+    outcome: Outcome,
+    wall_time: Duration,
+}
+
+/// Steps so far, in order.
+#[derive(Default)]
+struct Report {
+    steps: Vec<Step>,
+}
+
+impl Report {
+    fn step(&mut self, name: &'static str, action: impl FnOnce() -> Result<Outcome>) {
+        println!("\n── {name}");
+        let start = Instant::now();
+        let outcome = action().unwrap_or_else(|error| {
+            eprintln!("xtask: {error:#}");
+            Outcome::Failed
+        });
+        if let Outcome::Skipped(why) = outcome {
+            println!("skipped: {why}");
+        }
+        self.steps.push(Step {
+            name,
+            outcome,
+            wall_time: start.elapsed(),
+        });
+    }
+
+    fn failed(&self, name: &str) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.name == name && matches!(step.outcome, Outcome::Failed))
+    }
+
+    fn print(&self) -> ExitCode {
+        println!();
+        let mut code = ExitCode::SUCCESS;
+        for step in &self.steps {
+            let verdict = match step.outcome {
+                Outcome::Passed => "passed".to_owned(),
+                Outcome::Failed => {
+                    code = ExitCode::FAILURE;
+                    "FAILED".to_owned()
+                }
+                Outcome::Skipped(why) => format!("skipped: {why}"),
+            };
+            println!(
+                "{:7.1} s  {:<14}  {verdict}",
+                step.wall_time.as_secs_f64(),
+                step.name
+            );
+        }
+        code
+    }
+}
+
+/// Set-up and every test; with `arguments`, the tests they select and no lints.
+pub fn all(arguments: &[OsString]) -> Result<ExitCode> {
+    let start = Instant::now();
+    let toolchain = setup::ensure(Purpose::Test)?;
+    let mut report = Report::default();
+    report.steps.push(Step {
+        name: "set-up",
+        outcome: Outcome::Passed,
+        wall_time: start.elapsed(),
+    });
+    if arguments.is_empty() {
+        report.step("format", check_format);
+        report.step("lints", || check_lints(toolchain));
+        report.step("dependencies", check_dependencies);
+    }
+    report.step("release build", || {
+        build::procwatch(toolchain, Profile::Release).map(|()| Outcome::Passed)
+    });
+    report.step("unit tests", || test_units(toolchain, arguments));
+    if report.failed("release build") {
+        report.step("driving tests", || {
+            Ok(Outcome::Skipped("there is no release binary"))
+        });
+    } else {
+        report.step("driving tests", || test_binary(toolchain, arguments));
+    }
+    Ok(report.print())
+}
+
+/// Set-up, release build, then every bench or the one called `name`.
+pub fn bench(name: Option<&str>, arguments: &[OsString]) -> Result<ExitCode> {
+    let toolchain = setup::ensure(Purpose::Test)?;
+    build::procwatch(toolchain, Profile::Release)?;
+    let mut cargo = build::cargo(toolchain);
+    cargo
+        .args(["bench", "--package", DRIVING_CRATE])
+        .env(BINARY, build::release_binary()?);
+    match name {
+        Some(name) => cargo.args(["--bench", name]),
+        None => cargo.arg("--benches"),
+    };
+    let outcome = run(cargo.arg("--").args(arguments))?;
+    Ok(if matches!(outcome, Outcome::Passed) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn check_format() -> Result<Outcome> {
+    if !has_component("fmt") {
+        return Ok(Outcome::Skipped(
+            "no rustfmt; `rustup component add rustfmt` adds it",
+        ));
+    }
+    run(child::workspace_cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn check_lints(toolchain: Toolchain) -> Result<Outcome> {
+    if !has_component("clippy") {
+        return Ok(Outcome::Skipped(
+            "no clippy; `rustup component add clippy` adds it",
+        ));
+    }
+    run(build::cargo(toolchain)
+        .args([
+            "clippy",
+            "--workspace",
+            "--exclude",
+            KERNEL_CRATE,
+            "--all-targets",
+        ])
+        .args(["--", "--deny", "warnings"]))
+}
+
+fn check_dependencies() -> Result<Outcome> {
+    if !deny::is_installed() {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not installed; `cargo xtask deny` installs it",
+        ));
+    }
+    run(&mut deny::check(Advisories::Leave))
+}
+
+fn test_units(toolchain: Toolchain, arguments: &[OsString]) -> Result<Outcome> {
+    run(build::cargo(toolchain)
+        .args(["test", "--no-fail-fast", "--workspace"])
+        .args(["--exclude", KERNEL_CRATE, "--exclude", DRIVING_CRATE, "--"])
+        .args(arguments))
+}
+
+fn test_binary(toolchain: Toolchain, arguments: &[OsString]) -> Result<Outcome> {
+    run(build::cargo(toolchain)
+        .args(["test", "--no-fail-fast", "--package", DRIVING_CRATE])
+        .args(["--", "--test-threads=1"])
+        .args(arguments)
+        .env(BINARY, build::release_binary()?))
+}
+
+fn has_component(subcommand: &str) -> bool {
+    child::answer(child::workspace_cargo().args([subcommand, "--version"])).is_some()
+}
+
+fn run(command: &mut Command) -> Result<Outcome> {
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("starting `{}`", child::line_of(command)))?;
+    Ok(if status.success() {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    })
+}
