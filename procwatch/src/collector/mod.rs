@@ -333,8 +333,9 @@ impl Collector {
     /// # Errors
     /// As [`Self::sample`].
     pub fn settle(&mut self, patience: Duration, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+        // A pass tells the ends of zombies, whose closing records may be long in coming.
+        self.sample(Freshness::Full, tell)?;
         let deadline = std::time::Instant::now() + patience;
-        self.drain(tell);
         while self.session.is_some()
             && self.ledger.has_pending_ends()
             && std::time::Instant::now() < deadline
@@ -342,7 +343,7 @@ impl Collector {
             std::thread::sleep(Duration::from_millis(5));
             self.drain(tell);
         }
-        self.sample(Freshness::Full, tell)?;
+        self.read_losses()?;
         self.ledger.settle(tell);
         Ok(())
     }

@@ -38,6 +38,9 @@ const ENDED_MAX: usize = 65_536;
 /// lazy RCU callbacks draw out to ten seconds.
 const CLOSING_RECORD_MAX_NS: u64 = 15_000_000_000;
 
+/// How long a process that has exited may be on its way out before what a pass sees of it is final.
+const WAY_OUT_NS: u64 = 20_000_000;
+
 /// Names for ids, looked up by an edge.
 pub trait Names {
     /// The user's name. `None` when there is none for this id.
@@ -225,6 +228,13 @@ impl Ledger {
             ..Facts::default()
         };
         name_owner(&mut facts, executed.owner, names);
+        if let Some(account) = self.accounts.get(&executed.id)
+            && account.owner.cgroup_id == executed.owner.cgroup_id
+        {
+            // What /proc told of the group may be more than what the id tells.
+            facts.cgroup.clone_from(&account.sample.facts.cgroup);
+            facts.container.clone_from(&account.sample.facts.container);
+        }
         let facts = Arc::new(facts);
         let account = match self.accounts.get_mut(&executed.id) {
             Some(account) => account,
@@ -412,9 +422,13 @@ impl Ledger {
         let known = sample.state.ending();
         sample.state = match (seen.exited, known) {
             (Some(status), known) => {
-                let is_settled = seen.threads <= 1 && seen.activity != Activity::Running;
+                let time_ns = known.and_then(|ending| ending.time_ns);
+                // Its last thread may still be on its way out; then the next pass tells.
+                let is_settled = seen.threads <= 1
+                    && seen.activity != Activity::Running
+                    && time_ns.is_none_or(|time| time + WAY_OUT_NS < self.pass.started_ns);
                 State::Zombie(Ending {
-                    time_ns: known.and_then(|ending| ending.time_ns),
+                    time_ns,
                     status: Some(status),
                     totals: if is_settled {
                         TotalsAt::Final
@@ -691,3 +705,6 @@ fn name_owner(facts: &mut Facts, owner: Owner, names: &mut dyn Names) {
 fn raise(peak: &mut Option<u64>, reading: u64) {
     *peak = Some(peak.map_or(reading, |known| known.max(reading)));
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub struct ForkTree {
     nodes: HashMap<ProcessId, Node>,
     /// The dead, oldest first.
     dead: VecDeque<ProcessId>,
-    /// The dead that would be gone but for their children, oldest first.
+    /// The dead that would be gone but for their children, oldest first. Some have gone since.
     ancestors: VecDeque<ProcessId>,
     dead_max: usize,
 }
@@ -33,6 +33,8 @@ pub struct Node {
     /// In the order of their births.
     children: Vec<ProcessId>,
     life: Life,
+    /// Dead, and past its time: it goes with its last child.
+    is_kept_for_children: bool,
 }
 
 /// What is known of a node's life.
@@ -170,6 +172,9 @@ impl ForkTree {
             self.remove_childless(id);
             return;
         }
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.is_kept_for_children = true;
+        }
         self.ancestors.push_back(id);
         while self.ancestors.len() > ANCESTORS_MAX {
             if let Some(oldest) = self.ancestors.pop_front() {
@@ -190,12 +195,10 @@ impl ForkTree {
                 return;
             };
             siblings.children.retain(|child| *child != id);
-            let was_unseen = matches!(siblings.life, Life::Unseen);
-            let is_kept_for_children = was_unseen || self.ancestors.contains(&parent);
-            if !siblings.children.is_empty() || !is_kept_for_children {
+            let may_go = siblings.is_kept_for_children || matches!(siblings.life, Life::Unseen);
+            if !siblings.children.is_empty() || !may_go {
                 return;
             }
-            self.ancestors.retain(|ancestor| *ancestor != parent);
             id = parent;
         }
     }
@@ -307,3 +310,6 @@ impl ForkTree {
         sums
     }
 }
+
+#[cfg(test)]
+mod tests;
