@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{
+    CommandFactory as _,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::args::Cli;
 
 /// One line for an error of the argument parser. `None` for what is no error: help and version.
 pub fn explain(error: &clap::Error) -> Option<String> {
@@ -64,6 +69,10 @@ pub fn explain(error: &clap::Error) -> Option<String> {
         let _ = write!(line, "; did you mean {suggested:?}?");
     } else if let Some(valid) = shown(ContextKind::ValidValue).filter(|valid| !valid.is_empty()) {
         let _ = write!(line, "; try one of {valid}");
+    } else if error.kind() == ErrorKind::InvalidSubcommand {
+        let commands = Cli::command();
+        let names: Vec<_> = commands.get_subcommands().map(clap::Command::get_name).collect();
+        let _ = write!(line, "; try one of {}", names.join(", "));
     } else if error.kind() != ErrorKind::ValueValidation {
         line.push_str("; see procwatch --help");
     }
@@ -75,7 +84,6 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::args::Cli;
 
     fn check(arguments: &[&str], expected: &str) {
         let arguments = std::iter::once("procwatch").chain(arguments.iter().copied());
@@ -85,10 +93,10 @@ mod tests {
 
     #[test]
     fn one_line_names_what_was_wrong_and_the_remedy() {
-        check(&["tpo"], "unknown command \"tpo\"; did you mean \"top\"?");
+        check(&["event"], "unknown command \"event\"; did you mean \"events\"?");
         check(
             &["frobnicate"],
-            "unknown command \"frobnicate\"; see procwatch --help",
+            "unknown command \"frobnicate\"; try one of top, events, tree, status",
         );
         check(
             &["top", "--onse"],
