@@ -50,7 +50,7 @@ const _: () = assert!(size_of::<ThreadRecord>() == 272);
 impl ThreadRecord {
     /// The thread is its group's leader: `tid` equals the tgid.
     pub const LEADER: u32 = 1;
-    /// Every thread of the process has exited; it waits to be reaped.
+    /// Every thread of the process has exited, and it waits to be reaped.
     pub const EXITED: u32 = 1 << 1;
     pub const KERNEL_THREAD: u32 = 1 << 2;
     /// On a CPU at this instant, or waiting for one.

@@ -90,7 +90,7 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
     if is_leader {
         flags |= ThreadRecord::LEADER;
         peak_rss_pages = signal.peak_rss_pages();
-        if signal.live() == 0 {
+        if signal.live() == 0 && task.exit_state() != 0 {
             flags |= ThreadRecord::EXITED;
             wait_status = task.wait_status(signal);
         }

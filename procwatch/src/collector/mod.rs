@@ -226,7 +226,12 @@ impl Collector {
         let Some(session) = &mut self.session else {
             return Ok(());
         };
-        session.pass(scope, |thread| ledger.thread_seen(thread, names))?;
+        if session.pass(scope, |thread| ledger.thread_seen(thread, names)).is_err() {
+            // What it had handed over counts as handed over: only a pass over all makes up for the rest.
+            self.full_pass_due_ns = 0;
+            ledger.begin_pass(PassScope::All, now.boot_ns);
+            session.pass(PassScope::All, |thread| ledger.thread_seen(thread, names))?;
+        }
         // What ended before the pass came by has its record in the ring by now.
         session.drain(|observation| ledger.observe(observation, names, tell));
         let missing = ledger.end_pass(now.boot_ns, names, tell);

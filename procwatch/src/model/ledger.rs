@@ -359,8 +359,10 @@ impl Ledger {
         }
     }
 
-    /// A pass over the threads starts at this time since boot.
+    /// A pass over the threads starts at this time since boot. What a pass before it had handed over
+    /// without being [ended](Self::end_pass) is dropped.
     pub fn begin_pass(&mut self, scope: PassScope, now_ns: u64) {
+        self.threads = ThreadSum::default();
         self.pass = Pass {
             number: self.pass.number + 1,
             scope: Some(scope),
