@@ -21,7 +21,7 @@ use procwatch_common::{
 use crate::{
     departed, exe_path,
     kernel::{Signal, Task, layout},
-    quiet, ring,
+    ring,
 };
 
 #[inline(always)]
@@ -238,7 +238,6 @@ static LOST_TOTALS: PerCpuArray<RawTotals> = PerCpuArray::with_max_entries(1, 0)
 #[inline(always)]
 fn try_free(context: &BtfTracePointContext) -> Option<()> {
     let leader = task_argument(context, 0)?;
-    quiet::forget(leader.tid());
     // A leader whose place was taken by another thread's exec carries that thread's old tid.
     if !leader.is_leader() {
         return None;

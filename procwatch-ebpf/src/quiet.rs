@@ -8,24 +8,27 @@
 //! What can change while a process sleeps is its parent, which is looked at, and its resident set when
 //! pages are reclaimed, which is not: a pass over all threads brings it up to date.
 
-use aya_ebpf::{macros::map, maps::HashMap};
+use aya_ebpf::{macros::map, maps::Array};
 
 use crate::kernel::{Signal, Task};
 
-const BPF_F_NO_PREALLOC: u32 = 1;
-/// Threads that are remembered. One that finds no room is handed over every time.
-const THREADS_MAX: u32 = 262_144;
+/// Threads that are remembered, by the last bits of their tid: a pass visits tids in order, and so walks
+/// along this array instead of jumping about in a hash table. Two threads that share a place drive each
+/// other out, and are handed over every time.
+const PLACES: u32 = 65_536;
 
 #[repr(C)]
 struct LastSeen {
     start_time_ns: u64,
     activity: u64,
-    gauges: u64,
+    parent: u32,
+    exit_state: u32,
+    tid: u32,
+    reserved: u32,
 }
 
 #[map]
-static LAST_SEEN: HashMap<u32, LastSeen> =
-    HashMap::with_max_entries(THREADS_MAX, BPF_F_NO_PREALLOC);
+static LAST_SEEN: Array<LastSeen> = Array::with_max_entries(PLACES, 0);
 
 /// True when the thread's process has not run, and has the same parent, since this was last asked.
 ///
@@ -36,39 +39,27 @@ pub fn has_been_quiet(task: Task, signal: Signal, start_time_ns: u64) -> bool {
     if signal.threads() != 1 {
         return false;
     }
-    let activity = task.activity().wrapping_add(signal.cpu_time_ns());
-    let parent = task.real_parent().map_or(0, Task::tgid);
-    let gauges = u64::from(parent) << 32 | u64::from(task.exit_state());
-    let tid = task.tid();
-    if let Some(last) = LAST_SEEN.get_ptr_mut(&tid) {
-        // SAFETY: the entry is alive, and one pass runs at a time.
-        unsafe {
-            if (*last).start_time_ns == start_time_ns
-                && (*last).activity == activity
-                && (*last).gauges == gauges
-            {
-                return true;
-            }
-            (*last).start_time_ns = start_time_ns;
-            (*last).activity = activity;
-            (*last).gauges = gauges;
+    let now = LastSeen {
+        start_time_ns,
+        activity: task.activity().wrapping_add(signal.cpu_time_ns()),
+        parent: task.real_parent().map_or(0, Task::tgid),
+        exit_state: task.exit_state(),
+        tid: task.tid(),
+        reserved: 0,
+    };
+    let Some(last) = LAST_SEEN.get_ptr_mut(now.tid % PLACES) else {
+        return false;
+    };
+    // SAFETY: an element of an array, and one pass runs at a time.
+    unsafe {
+        let is_quiet = (*last).tid == now.tid
+            && (*last).start_time_ns == now.start_time_ns
+            && (*last).activity == now.activity
+            && (*last).parent == now.parent
+            && (*last).exit_state == now.exit_state;
+        if !is_quiet {
+            last.write(now);
         }
-    } else {
-        let _ = LAST_SEEN.insert(
-            tid,
-            LastSeen {
-                start_time_ns,
-                activity,
-                gauges,
-            },
-            0,
-        );
+        is_quiet
     }
-    false
-}
-
-/// Makes room once a thread is gone.
-#[inline(always)]
-pub fn forget(tid: u32) {
-    let _ = LAST_SEEN.remove(tid);
 }

@@ -72,16 +72,21 @@ fn code() -> Vec<(PathBuf, usize, String)> {
 /// Whether a line names a crate or module: the word, followed by `::`.
 fn names(line: &str, wanted: &str) -> bool {
     let is_part_of_word = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(&format!("{wanted}::")).any(|(at, _)| {
-        !line[..at].ends_with(is_part_of_word) && !line[..at].ends_with("crate::")
-    })
+    line.match_indices(&format!("{wanted}::"))
+        .any(|(at, _)| !line[..at].ends_with(is_part_of_word) && !line[..at].ends_with("crate::"))
 }
 
 #[test]
 fn libraries_stay_in_their_rooms() {
     let mut crossings = Vec::new();
     for (file, number, line) in code() {
-        let room = file.components().next().unwrap().as_os_str().to_str().unwrap();
+        let room = file
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         for (library, rooms) in ONLY_IN {
             if names(&line, library) && !rooms.contains(&room) {
                 crossings.push(format!("{}:{number}: {library}: {line}", file.display()));
@@ -112,9 +117,19 @@ fn edges_do_not_know_each_other() {
     let mut crossings = Vec::new();
     for (file, number, line) in code() {
         let forbidden: &[&str] = if file.starts_with("kernel") {
-            &["crate::procfs", "crate::collector", "crate::agent", "crate::cli"]
+            &[
+                "crate::procfs",
+                "crate::collector",
+                "crate::agent",
+                "crate::cli",
+            ]
         } else if file.starts_with("procfs") {
-            &["crate::kernel", "crate::collector", "crate::agent", "crate::cli"]
+            &[
+                "crate::kernel",
+                "crate::collector",
+                "crate::agent",
+                "crate::cli",
+            ]
         } else if file.starts_with("collector") {
             &["crate::agent", "crate::cli", "crate::commands"]
         } else {

@@ -44,9 +44,16 @@ pub enum Command {
 /// How to collect; the same for every command.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CollectionArgs {
-    /// Bytes that records may wait in before they are lost, such as 2MiB; rounded up to a power of two.
-    #[arg(long, global = true, value_name = "SIZE", value_parser = ring_buffer, default_value = "2MiB", hide_short_help = true)]
-    pub ring_buffer: RingBufferSize,
+    /// Bytes that records may wait in before they are lost, such as 2MiB; rounded up to a power of two
+    /// [default: 512KiB a CPU, from 1MiB to 32MiB].
+    #[arg(
+        long,
+        global = true,
+        value_name = "SIZE",
+        value_parser = ring_buffer,
+        hide_short_help = true
+    )]
+    pub ring_buffer: Option<RingBufferSize>,
     /// Read /proc alone, as where eBPF is refused.
     #[arg(long, global = true)]
     pub no_ebpf: bool,

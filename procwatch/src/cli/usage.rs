@@ -71,7 +71,10 @@ pub fn explain(error: &clap::Error) -> Option<String> {
         let _ = write!(line, "; try one of {valid}");
     } else if error.kind() == ErrorKind::InvalidSubcommand {
         let commands = Cli::command();
-        let names: Vec<_> = commands.get_subcommands().map(clap::Command::get_name).collect();
+        let names: Vec<_> = commands
+            .get_subcommands()
+            .map(clap::Command::get_name)
+            .collect();
         let _ = write!(line, "; try one of {}", names.join(", "));
     } else if error.kind() != ErrorKind::ValueValidation {
         line.push_str("; see procwatch --help");
@@ -93,7 +96,10 @@ mod tests {
 
     #[test]
     fn one_line_names_what_was_wrong_and_the_remedy() {
-        check(&["event"], "unknown command \"event\"; did you mean \"events\"?");
+        check(
+            &["event"],
+            "unknown command \"event\"; did you mean \"events\"?",
+        );
         check(
             &["frobnicate"],
             "unknown command \"frobnicate\"; try one of top, events, tree, status",

@@ -226,7 +226,10 @@ impl Collector {
         let Some(session) = &mut self.session else {
             return Ok(());
         };
-        if session.pass(scope, |thread| ledger.thread_seen(thread, names)).is_err() {
+        if session
+            .pass(scope, |thread| ledger.thread_seen(thread, names))
+            .is_err()
+        {
             // What it had handed over counts as handed over: only a pass over all makes up for the rest.
             self.full_pass_due_ns = 0;
             ledger.begin_pass(PassScope::All, now.boot_ns);
@@ -305,7 +308,7 @@ impl Collector {
 
     /// Looks up what only /proc tells, once per process.
     fn learn_facts(&mut self) {
-        for id in self.ledger.lacking_facts() {
+        for id in self.ledger.take_lacking_facts() {
             let facts = self
                 .proc
                 .facts(id.pid, &mut self.names)

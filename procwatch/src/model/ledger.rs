@@ -15,9 +15,12 @@
 //! Observations may be lost, late or doubled: an end is told once, a process that ended does not come
 //! back, and a pass over all threads settles which processes live.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use super::{
     event::{Event, EventKind},
@@ -59,14 +62,18 @@ struct Account {
     pass: u64,
     /// Its end has been told.
     is_end_told: bool,
-    /// Only a pass knows of it: its program and arguments are still to be looked up.
+    /// Its program and arguments are still to be looked up, or the parent's that it took over were.
     lacks_facts: bool,
 }
 
 /// All accounts.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    accounts: HashMap<ProcessId, Account>,
+    accounts: BTreeMap<ProcessId, Account>,
+    /// Processes that have exited, and whose end has not been told.
+    ending: BTreeSet<ProcessId>,
+    /// Processes whose program and arguments nobody has been asked to look up yet.
+    lacking_facts: Vec<ProcessId>,
     /// Closed since the last sample.
     ended: Vec<ProcessSample>,
     tree: ForkTree,
@@ -192,6 +199,9 @@ impl Ledger {
         lacks_facts: bool,
     ) -> &mut Account {
         self.tree.living(id, parent);
+        if lacks_facts {
+            self.lacking_facts.push(id);
+        }
         let sample = ProcessSample {
             id,
             parent,
@@ -294,6 +304,9 @@ impl Ledger {
         sample.rss_bytes = None;
         sample.facts = with_comm(Arc::clone(&sample.facts), exited.comm);
         account.comm = exited.comm;
+        if !account.is_end_told {
+            self.ending.insert(exited.id);
+        }
         let known = sample.state.ending();
         sample.state = State::Zombie(Ending {
             time_ns: known
@@ -346,6 +359,7 @@ impl Ledger {
         let Some(mut account) = self.accounts.remove(&id) else {
             return;
         };
+        self.ending.remove(&id);
         account.sample.state = State::Exited(ending);
         account.sample.rss_bytes = None;
         if !account.is_end_told {
@@ -424,6 +438,9 @@ impl Ledger {
         let known = sample.state.ending();
         sample.state = match (seen.exited, known) {
             (Some(status), known) => {
+                if !account.is_end_told {
+                    self.ending.insert(seen.id);
+                }
                 let time_ns = known.and_then(|ending| ending.time_ns);
                 // Its last thread may still be on its way out; then the next pass tells.
                 let is_settled = seen.threads <= 1
@@ -464,22 +481,37 @@ impl Ledger {
             self.process_seen(&process, names);
         }
         self.threads = threads;
+        self.tell_settled_ends(tell);
+        if self.pass.scope.take() == Some(PassScope::All) {
+            self.settle_living_set(now_ns, tell)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Tells the ends of zombies whose totals are final, though nobody has reaped them.
+    fn tell_settled_ends(&mut self, tell: &mut dyn FnMut(Event)) {
+        let accounts = &mut self.accounts;
+        self.ending.retain(|id| {
+            let Some(account) = accounts.get_mut(id) else {
+                return false;
+            };
+            let ending = account.sample.state.ending();
+            if ending.is_some_and(|ending| ending.totals == TotalsAt::Final) {
+                account.is_end_told = true;
+                tell(exit_event(&account.sample));
+            }
+            !account.is_end_told
+        });
+    }
+
+    /// Finds what was not in a pass over all threads.
+    fn settle_living_set(&mut self, now_ns: u64, tell: &mut dyn FnMut(Event)) -> Vec<ProcessId> {
         let mut missing = Vec::new();
         let mut overdue = Vec::new();
-        let is_complete = self.pass.scope.take() == Some(PassScope::All);
-        for account in self.accounts.values_mut() {
+        for account in self.accounts.values() {
             let sample = &account.sample;
-            if let State::Zombie(ending) = sample.state
-                && ending.totals == TotalsAt::Final
-                && !account.is_end_told
-            {
-                account.is_end_told = true;
-                tell(exit_event(sample));
-            }
-            if !is_complete
-                || account.pass == self.pass.number
-                || sample.id.start_time_ns >= self.pass.started_ns
-            {
+            if account.pass == self.pass.number || sample.id.start_time_ns >= self.pass.started_ns {
                 continue;
             }
             match sample.state.ending() {
@@ -523,6 +555,13 @@ impl Ledger {
     pub fn adopt(&mut self, seen: ProcessSample, tell: &mut dyn FnMut(Event)) {
         if self.tree.has_ended(seen.id) {
             return;
+        }
+        let is_end_told = self
+            .accounts
+            .get(&seen.id)
+            .is_some_and(|account| account.is_end_told);
+        if seen.state.ending().is_some() && !is_end_told {
+            self.ending.insert(seen.id);
         }
         let pass = self.pass.number;
         self.tree.living(seen.id, seen.parent);
@@ -572,53 +611,71 @@ impl Ledger {
         }
     }
 
-    /// The processes whose program and arguments are to be looked up in /proc.
-    pub fn lacking_facts(&self) -> Vec<ProcessId> {
-        let lacking = self.accounts.values().filter(|account| account.lacks_facts);
-        lacking.map(|account| account.sample.id).collect()
+    /// The processes whose program and arguments are to be looked up in /proc; each is named once.
+    pub fn take_lacking_facts(&mut self) -> Vec<ProcessId> {
+        let mut lacking = std::mem::take(&mut self.lacking_facts);
+        lacking.retain(|id| {
+            self.accounts
+                .get(id)
+                .is_some_and(|account| account.lacks_facts)
+        });
+        lacking
     }
 
     /// Fills in what /proc tells; what a record told stays.
     pub fn learn(&mut self, id: ProcessId, learnt: Option<Facts>) {
-        let Some(account) = self.accounts.get_mut(&id) else {
+        let Some(account) = self.accounts.get(&id) else {
             return;
         };
-        account.lacks_facts = false;
-        let Some(learnt) = learnt else { return };
-        let facts = Arc::make_mut(&mut account.sample.facts);
-        if facts.exe.is_none() {
-            facts.exe = learnt.exe;
+        let mut facts = Facts::clone(&account.sample.facts);
+        if let Some(learnt) = learnt {
+            if facts.exe.is_none() {
+                facts.exe = learnt.exe;
+            }
+            if facts.argv.is_none() {
+                facts.argv = learnt.argv;
+                facts.argv_truncated = learnt.argv_truncated;
+            }
+            // The kernel's id is of the unified hierarchy; a host of the old kind has its groups
+            // elsewhere.
+            if facts.cgroup.as_deref().is_none_or(|path| path == "/") && learnt.cgroup.is_some() {
+                facts.cgroup = learnt.cgroup;
+                facts.container = learnt.container;
+            }
         }
-        if facts.argv.is_none() {
-            facts.argv = learnt.argv;
-            facts.argv_truncated = learnt.argv_truncated;
-        }
-        // The kernel's id is of the unified hierarchy; a host of the old kind has its groups elsewhere.
-        if facts.cgroup.as_deref().is_none_or(|path| path == "/") && learnt.cgroup.is_some() {
-            facts.cgroup = learnt.cgroup;
-            facts.container = learnt.container;
+        // Workers are their parent's image: a thousand of them need one copy.
+        let parent = account
+            .sample
+            .parent
+            .and_then(|parent| self.accounts.get(&parent));
+        let shared = parent
+            .map(|parent| &parent.sample.facts)
+            .filter(|theirs| ***theirs == facts);
+        let facts = shared.map_or_else(|| Arc::new(facts), Arc::clone);
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.lacks_facts = false;
+            account.sample.facts = facts;
         }
     }
 
     /// Closes every account whose exit has been seen, with what is known: nothing more will come.
     pub fn settle(&mut self, tell: &mut dyn FnMut(Event)) {
-        let ended: Vec<_> = self
-            .accounts
-            .values()
-            .filter(|account| !account.is_end_told)
-            .filter_map(|account| Some((account.sample.id, account.sample.state.ending()?)))
-            .collect();
-        for (id, ending) in ended {
-            self.close(id, ending, tell);
+        for id in std::mem::take(&mut self.ending) {
+            let state = self.accounts.get(&id).map(|account| account.sample.state);
+            if let Some(ending) = state.and_then(State::ending) {
+                self.close(id, ending, tell);
+            }
         }
     }
 
     /// Every account, ordered by identity, and those closed since this was last called.
     pub fn take_processes(&mut self) -> Vec<ProcessSample> {
         let mut processes = Vec::with_capacity(self.accounts.len() + self.ended.len());
-        processes.append(&mut self.ended);
         processes.extend(self.accounts.values().map(|account| account.sample.clone()));
-        processes.sort_unstable_by_key(|process| process.id);
+        if !self.ended.is_empty() {
+            processes.append(&mut self.ended);
+            processes.sort_unstable_by_key(|process| process.id);
+        }
         self.ended.shrink_to(1024);
         processes
     }
@@ -629,13 +686,8 @@ impl Ledger {
 
     /// The process that holds a pid now. `None` when none does.
     pub fn holder(&self, pid: u32) -> Option<ProcessId> {
-        let holders = self
-            .accounts
-            .values()
-            .filter(|account| account.sample.id.pid == pid);
-        holders
-            .map(|account| account.sample.id)
-            .max_by_key(|id| id.start_time_ns)
+        let holders = ProcessId::new(pid, 0)..=ProcessId::new(pid, u64::MAX);
+        self.accounts.range(holders).next_back().map(|(id, _)| *id)
     }
 
     /// The pids of all processes that have not been let go of.
@@ -654,11 +706,9 @@ impl Ledger {
             .copied()
     }
 
-    /// True while an exit has been seen whose account is not closed, zombies aside.
+    /// True while an exit has been seen whose end has not been told.
     pub fn has_pending_ends(&self) -> bool {
-        self.accounts
-            .values()
-            .any(|account| !account.is_end_told && account.sample.state.ending().is_some())
+        !self.ending.is_empty()
     }
 
     /// A process that has not been let go of.

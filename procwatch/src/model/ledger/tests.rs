@@ -29,7 +29,10 @@ fn forked(id: ProcessId, parent: ProcessId) -> Observation {
         id,
         time_ns: id.start_time_ns,
         parent,
-        owner: Owner { uid: 7, cgroup_id: 5 },
+        owner: Owner {
+            uid: 7,
+            cgroup_id: 5,
+        },
         comm: Comm::new("child"),
         is_kernel_thread: false,
     })
@@ -40,7 +43,10 @@ fn executed(id: ProcessId, parent: ProcessId, program: &str) -> Observation {
         id,
         time_ns: id.start_time_ns + 1,
         parent,
-        owner: Owner { uid: 7, cgroup_id: 5 },
+        owner: Owner {
+            uid: 7,
+            cgroup_id: 5,
+        },
         comm: Comm::new(program),
         exe: Some(format!("/bin/{program}").into()),
         argv: Some(format!("{program}\0-x\0").into()),
@@ -76,7 +82,10 @@ fn thread(id: ProcessId, parent: Option<ProcessId>, totals: Totals) -> ThreadSee
     ThreadSeen {
         id,
         parent,
-        owner: Owner { uid: 7, cgroup_id: 5 },
+        owner: Owner {
+            uid: 7,
+            cgroup_id: 5,
+        },
         comm: Comm::new("child"),
         is_leader: true,
         is_kernel_thread: false,
@@ -102,7 +111,13 @@ impl Books {
     fn with(&mut self, act: impl FnOnce(&mut Ledger, &mut dyn FnMut(Event))) {
         let (told, ends) = (&mut self.told, &mut self.ends);
         let mut tell = |event: Event| {
-            let _ = write!(told, "{} {} {}", event.kind.name(), event.id.pid, event.facts.comm);
+            let _ = write!(
+                told,
+                "{} {} {}",
+                event.kind.name(),
+                event.id.pid,
+                event.facts.comm
+            );
             if let EventKind::Exit(account) = &event.kind {
                 let ending = account.state.ending().expect("an exit has an ending");
                 let code = ending.status.and_then(WaitStatus::exit_code);
@@ -171,7 +186,9 @@ fn doubled_and_late_records_change_nothing() {
     for _ in 0..2 {
         books.observe(closed(A, cpu(80)));
     }
-    books.observe(forked(A, INIT)).observe(executed(A, INIT, "late"));
+    books
+        .observe(forked(A, INIT))
+        .observe(executed(A, INIT, "late"));
     assert_eq!(books.told(), "exit 10 child code Some(3) cpu 80 final\n");
     assert_eq!(books.ledger.take_processes().len(), 1);
 }
@@ -179,7 +196,9 @@ fn doubled_and_late_records_change_nothing() {
 #[test]
 fn a_lost_exit_is_settled_by_the_next_pass() {
     let mut books = Books::default();
-    books.observe(forked(A, INIT)).pass(200, [thread(A, Some(INIT), cpu(7))]);
+    books
+        .observe(forked(A, INIT))
+        .pass(200, [thread(A, Some(INIT), cpu(7))]);
     books.told();
     books.pass(300, []);
     assert_eq!(books.told(), "exit 10 child code None cpu 7 last_seen\n");
@@ -190,13 +209,20 @@ fn a_lost_exit_is_settled_by_the_next_pass() {
 fn a_lost_exit_whose_closing_record_comes_is_final() {
     let mut books = Books::default();
     books.observe(forked(A, INIT)).observe(closed(A, cpu(9)));
-    assert!(books.told().ends_with("exit 10 child code Some(3) cpu 9 final\n"));
+    assert!(
+        books
+            .told()
+            .ends_with("exit 10 child code Some(3) cpu 9 final\n")
+    );
 }
 
 #[test]
 fn a_lost_fork_is_settled_by_the_next_pass() {
     let mut books = Books::default();
-    books.pass(200, [thread(A, Some(INIT), cpu(1)), thread(B, Some(A), cpu(2))]);
+    books.pass(
+        200,
+        [thread(A, Some(INIT), cpu(1)), thread(B, Some(A), cpu(2))],
+    );
     assert_eq!(books.ledger.tree().ancestry(B), [INIT, A, B]);
     assert_eq!(books.ledger.take_processes().len(), 2);
 }
@@ -216,7 +242,9 @@ fn a_zombie_is_told_by_a_pass_once_it_is_off_its_cpu() {
     let mut zombie = thread(A, Some(INIT), cpu(60));
     zombie.exited = Some(WaitStatus(3 << 8));
     let mut books = Books::default();
-    books.observe(forked(A, INIT)).observe(exited(A, INIT, cpu(50)));
+    books
+        .observe(forked(A, INIT))
+        .observe(exited(A, INIT, cpu(50)));
     books.told();
     books.pass(A.start_time_ns + 6, [zombie.clone()]);
     assert_eq!(books.told(), "", "it may still be on its way out");
@@ -229,7 +257,9 @@ fn a_zombie_is_told_by_a_pass_once_it_is_off_its_cpu() {
 #[test]
 fn a_closing_record_that_never_comes_is_waited_for_and_then_given_up() {
     let mut books = Books::default();
-    books.observe(forked(A, INIT)).observe(exited(A, INIT, cpu(50)));
+    books
+        .observe(forked(A, INIT))
+        .observe(exited(A, INIT, cpu(50)));
     books.told();
     books.pass(1_000_000_000, []);
     assert_eq!(books.told(), "");
@@ -240,7 +270,10 @@ fn a_closing_record_that_never_comes_is_waited_for_and_then_given_up() {
 #[test]
 fn a_child_is_its_parents_image_until_it_executes() {
     let mut books = Books::default();
-    books.observe(forked(A, INIT)).observe(executed(A, INIT, "shell")).observe(forked(B, A));
+    books
+        .observe(forked(A, INIT))
+        .observe(executed(A, INIT, "shell"))
+        .observe(forked(B, A));
     let child = books.ledger.process(B).unwrap();
     assert_eq!(child.facts.exe.as_deref(), Some("/bin/shell"));
     assert_eq!(child.facts.arguments().collect::<Vec<_>>(), ["shell", "-x"]);
@@ -250,10 +283,21 @@ fn a_child_is_its_parents_image_until_it_executes() {
 fn a_pid_that_comes_back_is_another_process() {
     let again = ProcessId::new(A.pid, A.start_time_ns + 50);
     let mut books = Books::default();
-    books.observe(forked(A, INIT)).observe(forked(again, INIT)).observe(exited(A, INIT, cpu(1)));
+    books
+        .observe(forked(A, INIT))
+        .observe(forked(again, INIT))
+        .observe(exited(A, INIT, cpu(1)));
     books.observe(closed(A, cpu(1)));
     assert_eq!(books.ledger.holder(A.pid), Some(again));
-    assert_eq!(books.ledger.process(again).unwrap().totals.get(Counter::CpuTime), Some(0));
+    assert_eq!(
+        books
+            .ledger
+            .process(again)
+            .unwrap()
+            .totals
+            .get(Counter::CpuTime),
+        Some(0)
+    );
 }
 
 /// A process of a made-up history: who it is, who bore it, what it cost, whether it still lives.
@@ -267,21 +311,37 @@ struct Life {
 
 /// Histories of up to 24 processes, of few pids, so that pids come back.
 fn history() -> impl Strategy<Value = Vec<Life>> {
-    proptest::collection::vec((0u32..6, any::<prop::sample::Index>(), 0u64..1000, any::<bool>()), 1..24)
-        .prop_map(|lives| {
-            let mut history: Vec<Life> = Vec::new();
-            for (at, (pid, parent, cost, is_over)) in lives.into_iter().enumerate() {
-                let id = ProcessId::new(10 + pid, 100 * (at as u64 + 1));
-                let parent =
-                    if at == 0 { INIT } else { history[parent.index(at)].id };
-                // One pid has one living holder at most.
-                for earlier in history.iter_mut().filter(|life| life.id.pid == id.pid) {
-                    earlier.is_over = true;
-                }
-                history.push(Life { id, parent, cost, is_over });
+    proptest::collection::vec(
+        (
+            0u32..6,
+            any::<prop::sample::Index>(),
+            0u64..1000,
+            any::<bool>(),
+        ),
+        1..24,
+    )
+    .prop_map(|lives| {
+        let mut history: Vec<Life> = Vec::new();
+        for (at, (pid, parent, cost, is_over)) in lives.into_iter().enumerate() {
+            let id = ProcessId::new(10 + pid, 100 * (at as u64 + 1));
+            let parent = if at == 0 {
+                INIT
+            } else {
+                history[parent.index(at)].id
+            };
+            // One pid has one living holder at most.
+            for earlier in history.iter_mut().filter(|life| life.id.pid == id.pid) {
+                earlier.is_over = true;
             }
-            history
-        })
+            history.push(Life {
+                id,
+                parent,
+                cost,
+                is_over,
+            });
+        }
+        history
+    })
 }
 
 fn records(history: &[Life]) -> Vec<Observation> {
@@ -301,7 +361,9 @@ const NOW: u64 = 1_000_000;
 
 fn living(history: &[Life]) -> Vec<ThreadSeen> {
     let living = history.iter().filter(|life| !life.is_over);
-    living.map(|life| thread(life.id, Some(life.parent), cpu(life.cost))).collect()
+    living
+        .map(|life| thread(life.id, Some(life.parent), cpu(life.cost)))
+        .collect()
 }
 
 proptest! {

@@ -24,7 +24,11 @@ fn account(id: ProcessId) -> ProcessSample {
         rss_bytes: None,
         peak_rss_bytes: None,
         threads: None,
-        state: State::Exited(Ending { time_ns: None, status: None, totals: TotalsAt::Final }),
+        state: State::Exited(Ending {
+            time_ns: None,
+            status: None,
+            totals: TotalsAt::Final,
+        }),
         source: Source::Ebpf,
         predates_collection: false,
     }
@@ -96,7 +100,11 @@ fn the_dead_are_let_go_oldest_first_but_not_from_under_the_living() {
     assert_eq!(drawn(&tree), "1\n  [2]\n    3\n  [5]\n");
     tree.ended(account(id(3)));
     tree.ended(account(id(1)));
-    assert_eq!(drawn(&tree), "[1]\n", "the ancestors went with the last of their line");
+    assert_eq!(
+        drawn(&tree),
+        "[1]\n",
+        "the ancestors went with the last of their line"
+    );
 }
 
 #[test]
