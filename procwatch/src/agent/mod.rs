@@ -26,7 +26,7 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(10);
 /// The same while nothing happens: an idle host is not woken a hundred times a second.
 const IDLE_DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the last closing records may take to arrive once it is time to stop.
-const SETTLE_TIME: Duration = Duration::from_secs(1);
+const SETTLE_TIME: Duration = Duration::from_secs(3);
 
 /// What to collect.
 #[derive(Clone, Copy, Debug)]
