@@ -20,9 +20,10 @@ use crate::{
     collector::{Collector, Freshness, Start},
     model::{
         escape::{fit, terminal},
-        identity::ProcessId,
+        identity::{ProcessId, WaitStatus},
         sample::ProcessSample,
         totals::{Counter, Totals},
+        tree::Node,
         units::format_nanoseconds,
     },
 };
@@ -110,9 +111,9 @@ fn rows<'a>(finished: &'a Finished, args: &TreeArgs) -> super::Result<Vec<Row<'a
         .map(|(depth, id)| Row {
             depth,
             id,
-            parent: tree.get(id).and_then(|node| node.parent()),
+            parent: tree.get(id).and_then(Node::parent),
             process: process(id),
-            is_living: tree.get(id).is_some_and(|node| node.is_living()),
+            is_living: tree.get(id).is_some_and(Node::is_living),
             subtree: sums.get(&id).copied().unwrap_or(Totals::UNKNOWN),
         })
         .collect())
@@ -186,8 +187,8 @@ fn json(rows: &[Row<'_>]) -> String {
             "exe": row.process.and_then(|process| process.facts.exe.as_deref()),
             "argv": row.process.map(|process| process.facts.arguments().collect::<Vec<_>>()),
             "state": row.process.map(|process| process.state.name()),
-            "exit_code": status.and_then(|status| status.exit_code()),
-            "exit_signal": status.and_then(|status| status.signal()),
+            "exit_code": status.and_then(WaitStatus::exit_code),
+            "exit_signal": status.and_then(WaitStatus::signal),
             "totals": row.process.map(|process| known(&process.totals)),
             "subtree_totals": known(&row.subtree),
         });

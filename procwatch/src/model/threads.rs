@@ -42,11 +42,11 @@ impl ThreadSum {
     /// Takes one thread. Gives the process back at once when that is its only one.
     pub fn add(&mut self, thread: ThreadSeen) -> Option<ProcessSeen> {
         if thread.threads <= 1 && thread.is_leader && !self.groups.contains_key(&thread.id) {
-            return Some(alone(thread));
+            return Some(alone(&thread));
         }
         match self.groups.entry(thread.id) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
-                entry.insert(alone(thread));
+                entry.insert(alone(&thread));
             }
             hashbrown::hash_map::Entry::Occupied(mut entry) => {
                 let process = entry.get_mut();
@@ -71,7 +71,7 @@ impl ThreadSum {
     }
 }
 
-fn alone(thread: ThreadSeen) -> ProcessSeen {
+fn alone(thread: &ThreadSeen) -> ProcessSeen {
     let mut totals = thread.ended;
     totals.add(&thread.own);
     ProcessSeen {
