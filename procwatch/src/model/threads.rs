@@ -40,13 +40,13 @@ pub struct ThreadSum {
 
 impl ThreadSum {
     /// Takes one thread. Gives the process back at once when that is its only one.
-    pub fn add(&mut self, thread: ThreadSeen) -> Option<ProcessSeen> {
+    pub fn add(&mut self, thread: &ThreadSeen) -> Option<ProcessSeen> {
         if thread.threads <= 1 && thread.is_leader && !self.groups.contains_key(&thread.id) {
-            return Some(alone(&thread));
+            return Some(alone(thread));
         }
         match self.groups.entry(thread.id) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
-                entry.insert(alone(&thread));
+                entry.insert(alone(thread));
             }
             hashbrown::hash_map::Entry::Occupied(mut entry) => {
                 let process = entry.get_mut();
@@ -118,17 +118,17 @@ mod tests {
 
     #[test]
     fn a_process_of_one_thread_needs_no_waiting() {
-        let seen = ThreadSum::default().add(thread(true, 1, 5, 2)).unwrap();
+        let seen = ThreadSum::default().add(&thread(true, 1, 5, 2)).unwrap();
         assert_eq!(seen.totals.get(Counter::CpuTime), Some(7));
     }
 
     #[test]
     fn ended_threads_are_counted_as_of_the_first_visit() {
         let mut sum = ThreadSum::default();
-        assert_eq!(sum.add(thread(false, 3, 10, 100)), None);
+        assert_eq!(sum.add(&thread(false, 3, 10, 100)), None);
         // By the time the leader was visited a thread of 50 had ended; whether it was visited
         // before that is not known.
-        assert_eq!(sum.add(thread(true, 2, 1, 150)), None);
+        assert_eq!(sum.add(&thread(true, 2, 1, 150)), None);
         let seen: Vec<_> = sum.finish().collect();
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].totals.get(Counter::CpuTime), Some(111));

@@ -4,8 +4,17 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::model::{identity::WaitStatus, totals::Counter};
+use super::{
+    passes::{CLOSING_RECORD_MAX_NS, WAY_OUT_NS},
+    *,
+};
+use crate::model::{
+    event::EventKind,
+    identity::WaitStatus,
+    observation::{Activity, Closed, Executed, Exited, Forked, Observation, ThreadSeen},
+    sample::TotalsAt,
+    totals::Counter,
+};
 
 /// Knows user 7, and the cgroup 5.
 struct TestNames;
@@ -141,7 +150,7 @@ impl Books {
         self.with(|ledger, tell| {
             ledger.begin_pass(PassScope::All, now_ns);
             for thread in threads {
-                ledger.thread_seen(thread, &mut TestNames);
+                ledger.thread_seen(&thread, &mut TestNames);
             }
             for id in ledger.end_pass(now_ns, &mut TestNames, tell) {
                 ledger.vanished(id, tell);

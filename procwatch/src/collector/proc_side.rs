@@ -1,0 +1,93 @@
+//! What the collector takes from /proc: processes that passes leave out, facts that no record carries,
+//! and everything where there is no eBPF.
+
+use std::{io, sync::Arc};
+
+use super::{Collector, Now};
+use crate::model::{event::Event, identity::ProcessId, observation::PassScope};
+
+impl Collector {
+    /// Takes a process that the pass has left out from /proc. False when it is not there either.
+    pub(super) fn fill_hole(&mut self, id: ProcessId, tell: &mut dyn FnMut(Event)) -> bool {
+        let known = self
+            .ledger
+            .process(id)
+            .map(|process| Arc::clone(&process.facts));
+        let Some(mut sample) = self.proc.sample(id.pid, &mut self.names, |_| known) else {
+            self.holes.remove(&id);
+            return false;
+        };
+        if !self
+            .proc
+            .is_same_start(id.start_time_ns, sample.id.start_time_ns)
+        {
+            self.holes.remove(&id);
+            return false;
+        }
+        sample.id = id;
+        sample.parent = sample.parent.map(|parent| self.exactly(parent));
+        self.holes.insert(id, id);
+        self.ledger.adopt(sample, tell);
+        true
+    }
+
+    /// Compares the living set with /proc, for processes that no pass and no record has told of.
+    pub(super) fn search_holes(
+        &mut self,
+        pass_ns: u64,
+        tell: &mut dyn FnMut(Event),
+    ) -> io::Result<()> {
+        let pids = self.proc.pids().map_err(io::Error::other)?;
+        let known = self.ledger.pids();
+        for pid in pids {
+            if known.contains(&pid) {
+                continue;
+            }
+            let Some(start_ns) = self.proc.start_time_ns(pid) else {
+                continue;
+            };
+            // Younger ones have been born since the pass; their records are on their way.
+            if start_ns + self.proc.tick_ns() < pass_ns {
+                let id = self.exactly(ProcessId::new(pid, start_ns));
+                self.fill_hole(id, tell);
+            }
+        }
+        Ok(())
+    }
+
+    /// /proc tells a start in clock ticks; records may have told the same process's exactly.
+    fn exactly(&self, id: ProcessId) -> ProcessId {
+        let same = |start| self.proc.is_same_start(start, id.start_time_ns);
+        self.ledger.known_as(id.pid, same).unwrap_or(id)
+    }
+
+    /// Looks up what only /proc tells, once per process.
+    pub(super) fn learn_facts(&mut self) {
+        for id in self.ledger.take_lacking_facts() {
+            let facts = self
+                .proc
+                .facts(id.pid, &mut self.names)
+                .filter(|(start_ns, _)| self.proc.is_same_start(id.start_time_ns, *start_ns))
+                .map(|(_, facts)| facts);
+            self.ledger.learn(id, facts);
+        }
+    }
+
+    pub(super) fn read_all_from_proc(&mut self, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+        let now = Now::read();
+        self.names.set_time(now.boot_ns);
+        self.ledger.begin_pass(PassScope::All, now.boot_ns);
+        for pid in self.proc.pids().map_err(io::Error::other)? {
+            let ledger = &self.ledger;
+            let known = |id| ledger.process(id).map(|process| Arc::clone(&process.facts));
+            if let Some(sample) = self.proc.sample(pid, &mut self.names, known) {
+                self.ledger.adopt(sample, tell);
+            }
+        }
+        let missing = self.ledger.end_pass(now.boot_ns, &mut self.names, tell);
+        for id in missing {
+            self.ledger.vanished(id, tell);
+        }
+        Ok(())
+    }
+}
