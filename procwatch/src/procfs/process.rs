@@ -1,253 +1,247 @@
 //! One process: its figures, each round where /proc is the only source, and its facts, once.
 
-use std::{io::Cursor, sync::Arc};
-
-use procfs::{
-    FromRead as _,
-    process::{Io, Status},
-};
+use std::{path::Path, sync::Arc};
 
 use super::{
-    cgroup::Membership,
-    root::{ProcRoot, ProcessDirectory},
+    ProcError,
+    directory::{FILE_MAX, ProcessDirectory, Unreadable},
+    earlier::Earlier,
+    facts::facts,
+    figures::SchedStat,
+    root::ProcRoot,
     stat::Stat,
+    thread_view::ThreadView,
 };
 use crate::model::{
-    facts::{Facts, kernel_text},
-    identity::{ProcessId, WaitStatus},
+    facts::Facts,
+    identity::ProcessId,
     ledger::Names,
-    sample::{Ending, ProcessSample, Source, State, TotalsAt},
+    sample::{ProcessSample, Source},
     totals::{Counter, Totals},
 };
-
-/// Bytes of a command line that are kept, as of an exec record.
-const ARGV_MAX: u64 = 4096;
-/// No file of a process that is read here is longer.
-const FILE_MAX: u64 = 64 * 1024;
 
 impl ProcRoot {
     /// When the process started, nanoseconds since boot cut off to a tick. `None` when it is gone.
     pub fn start_time_ns(&self, pid: u32) -> Option<u64> {
-        let line = self.open(pid)?.read("stat", FILE_MAX).ok()?;
-        Some(
-            Stat::parse(&line)?
-                .start_ticks
-                .saturating_mul(self.tick_ns()),
-        )
+        let directory = ProcessDirectory::open(self.directory(), pid).ok()?;
+        let line = &mut Vec::new();
+        let stat = Stat::parse(directory.read(c"stat", FILE_MAX, line).ok()?)?;
+        Some(self.ticks_to_ns(stat.start_ticks))
     }
 
     /// When the process started, cut off to a tick, with its program, arguments and cgroup. `None` when
     /// it is gone.
     pub fn facts(&self, pid: u32, names: &mut dyn Names) -> Option<(u64, Facts)> {
-        let directory = self.open(pid)?;
-        let line = directory.read("stat", FILE_MAX).ok()?;
-        let stat = Stat::parse(&line)?;
-        let start_ns = stat.start_ticks.saturating_mul(self.tick_ns());
-        Some((start_ns, facts(&directory, &stat, names)))
+        let directory = ProcessDirectory::open(self.directory(), pid).ok()?;
+        let buffer = &mut Vec::new();
+        let stat = Stat::parse(directory.read(c"stat", FILE_MAX, buffer).ok()?)?;
+        let thread = ThreadView::living(directory, &stat, buffer);
+        let status = thread.status(buffer);
+        let facts = facts(&thread.directory, &stat, status.uid, names, buffer);
+        Some((self.ticks_to_ns(stat.start_ticks), facts))
     }
 
-    /// One process as it stands. `None` when it is gone. `known` gives the facts that are on record;
-    /// they are read anew only when the process has taken another name since.
-    ///
-    /// CPU time is in clock ticks, 10 ms, but for processes of one thread, where the scheduler's own
-    /// figure is finer. Run-queue wait and switches are told per living thread only, and therefore
-    /// known only of processes of one thread. I/O has that of reaped children in it.
+    /// As [`Self::try_sample`], with a process that cannot be read counted among those that are gone.
     pub fn sample(
-        &self,
+        &mut self,
         pid: u32,
         names: &mut dyn Names,
         known: impl FnOnce(ProcessId) -> Option<Arc<Facts>>,
     ) -> Option<ProcessSample> {
-        let directory = self.open(pid)?;
-        let line = directory.read("stat", FILE_MAX).ok()?;
-        let stat = Stat::parse(&line)?;
-        let id = ProcessId::new(pid, stat.start_ticks.saturating_mul(self.tick_ns()));
-        let status = directory
-            .read("status", FILE_MAX)
-            .ok()
-            .and_then(|bytes| Status::from_read(Cursor::new(bytes)).ok());
-        let facts = known(id)
-            .filter(|facts| *facts.comm == *kernel_text(stat.comm))
-            .unwrap_or_else(|| Arc::new(facts(&directory, &stat, names)));
-        let parent_start = (stat.ppid != 0)
-            .then(|| self.start_time_ns(stat.ppid))
-            .flatten();
-        let is_kernel_thread = stat.is_kernel_thread();
-        let kib = |kib: Option<u64>| kib.map(|kib| kib.saturating_mul(1024));
-        Some(ProcessSample {
-            id,
-            parent: parent_start.map(|start| ProcessId::new(stat.ppid, start)),
-            facts,
-            totals: self.totals(&directory, &stat, status.as_ref()),
-            rss_bytes: (!is_kernel_thread && stat.state != b'Z')
-                .then(|| stat.rss_pages.saturating_mul(self.page_size())),
-            peak_rss_bytes: kib(status.as_ref().and_then(|status| status.vmhwm)),
-            threads: Some(stat.threads),
-            state: match stat.state {
-                b'R' => State::Running,
-                b'D' => State::Uninterruptible,
-                b'T' | b't' => State::Stopped,
-                b'Z' | b'X' => State::Zombie(Ending {
-                    time_ns: None,
-                    status: Some(WaitStatus(stat.exit_code)),
-                    totals: TotalsAt::Final,
-                }),
-                _ => State::Sleeping,
-            },
-            source: Source::Procfs,
-            predates_collection: false,
-        })
+        self.try_sample(pid, names, known).ok().flatten()
     }
 
-    fn totals(
+    /// One process as it stands. `None` when it is gone. `known` gives the facts that are on record;
+    /// they are read anew only when the process has since taken another name or user, or has executed
+    /// a program, as far as that shows.
+    ///
+    /// - CPU time is in clock ticks, 10 ms, up to two of them short. Of a process of one thread it is
+    ///   the scheduler's own figure, which the ticks make up for where other threads have ended before.
+    /// - Run-queue wait and switches are told per living thread only. They are known of processes that
+    ///   have never been seen to have another thread; one that came and went unseen is missing.
+    /// - I/O has that of reaped children in it, which the kernel adds to their parent's.
+    /// - The state is that of the main thread, or of another when that has ended before the rest.
+    /// - A process that has not been on a CPU since its last reading keeps its switches, I/O and peak
+    ///   of then: nothing but running changes those.
+    ///
+    /// # Errors
+    /// When the process is there but its stat cannot be read, as under `hidepid` or for want of file
+    /// descriptors, or is not in its form.
+    pub fn try_sample(
+        &mut self,
+        pid: u32,
+        names: &mut dyn Names,
+        known: impl FnOnce(ProcessId) -> Option<Arc<Facts>>,
+    ) -> Result<Option<ProcessSample>, ProcError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let sample = self.read_process(pid, names, known, &mut buffer);
+        self.buffer = buffer;
+        if !matches!(sample, Ok(Some(_))) {
+            self.earlier.forget(pid);
+        }
+        sample
+    }
+
+    fn read_process(
+        &mut self,
+        pid: u32,
+        names: &mut dyn Names,
+        known: impl FnOnce(ProcessId) -> Option<Arc<Facts>>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<ProcessSample>, ProcError> {
+        let Some((directory, stat)) = open(self, pid, buffer)? else {
+            return Ok(None);
+        };
+        let id = ProcessId::new(pid, self.ticks_to_ns(stat.start_ticks));
+        let earlier = self.earlier.of(pid, stat.start_ticks);
+        let schedstat = (stat.threads == 1)
+            .then(|| directory.read(c"schedstat", FILE_MAX, buffer).ok())
+            .flatten()
+            .and_then(SchedStat::parse);
+        let parent = match earlier {
+            Some(earlier) if earlier.ppid == stat.ppid => earlier.parent,
+            _ => self.parent(&directory, &stat, buffer),
+        };
+        let thread = ThreadView::living(directory, &stat, buffer);
+        let at_rest = earlier.filter(|earlier| {
+            schedstat.is_some() && earlier.schedstat == schedstat && thread.state != b'R'
+        });
+        let (status, io) = match at_rest {
+            Some(earlier) => (earlier.status, earlier.io),
+            None => (thread.status(buffer), thread.process_io(buffer)),
+        };
+        let reading = Earlier {
+            start_ticks: stat.start_ticks,
+            ppid: stat.ppid,
+            parent,
+            argv_address: stat.argv_address,
+            schedstat,
+            status,
+            io,
+            had_threads: stat.threads > 1
+                || earlier.is_some_and(|earlier| earlier.had_threads)
+                || self.have_threads_ended(&stat, schedstat),
+        };
+        self.earlier.set(pid, reading);
+        let is_on_record = |facts: &Arc<Facts>| {
+            // What has ended keeps what is known of it: its files are empty.
+            let is_as_before = earlier.is_none_or(|earlier| {
+                earlier.status.uid == status.uid
+                    && (stat.argv_address == 0 || earlier.argv_address == stat.argv_address)
+            });
+            stat.is_dead() || (is_as_before && *facts.comm == *stat.comm.text())
+        };
+        let facts = known(id).filter(is_on_record).unwrap_or_else(|| {
+            Arc::new(facts(&thread.directory, &stat, status.uid, names, buffer))
+        });
+        let has_memory = !stat.is_kernel_thread() && !thread.is_dead();
+        let rss_bytes = has_memory.then(|| thread.rss_pages.saturating_mul(self.page_size()));
+        Ok(Some(ProcessSample {
+            id,
+            parent,
+            facts,
+            totals: self.totals(&stat, &reading),
+            rss_bytes,
+            // The kernel raises its mark when memory is given back, and not before.
+            peak_rss_bytes: status
+                .peak_rss_bytes
+                .map(|peak| peak.max(rss_bytes.unwrap_or(0))),
+            threads: Some(stat.threads),
+            state: thread.process_state(&stat, &io),
+            source: Source::Procfs,
+            predates_collection: false,
+        }))
+    }
+
+    /// The parent as a process: its start is looked up once, and cannot be after its child's. A stat that
+    /// tells a younger one is of a process that got the pid after the parent's end.
+    fn parent(
         &self,
         directory: &ProcessDirectory,
-        stat: &Stat<'_>,
-        status: Option<&Status>,
-    ) -> Totals {
-        let ticks = stat.user_ticks.saturating_add(stat.system_ticks);
+        stat: &Stat,
+        buffer: &mut Vec<u8>,
+    ) -> Option<ProcessId> {
+        let own_start_ns = self.ticks_to_ns(stat.start_ticks);
+        let mut ppid = stat.ppid;
+        for _ in 0..3 {
+            if ppid == 0 {
+                return None;
+            }
+            match self.start_time_ns(ppid) {
+                Some(start_ns) if start_ns <= own_start_ns => {
+                    return Some(ProcessId::new(ppid, start_ns));
+                }
+                // Gone in between: then another has taken the child over.
+                _ => ppid = Stat::parse(directory.read(c"stat", FILE_MAX, buffer).ok()?)?.ppid,
+            }
+        }
+        None
+    }
+
+    /// Whether the process has used more CPU time than its only thread. Ticks are cut off, and were read
+    /// before: they can exceed the scheduler's figure by the time of other threads alone.
+    fn have_threads_ended(&self, stat: &Stat, schedstat: Option<SchedStat>) -> bool {
+        schedstat.is_some_and(|only| self.cpu_ticks_ns(stat) > only.cpu_time_ns)
+    }
+
+    fn cpu_ticks_ns(&self, stat: &Stat) -> u64 {
+        self.ticks_to_ns(stat.user_ticks.saturating_add(stat.system_ticks))
+    }
+
+    fn totals(&self, stat: &Stat, reading: &Earlier) -> Totals {
+        let (status, io) = (&reading.status, &reading.io);
+        let finer_ns = reading
+            .schedstat
+            .map_or(0, |schedstat| schedstat.cpu_time_ns);
         let mut totals = Totals::UNKNOWN
-            .with(Counter::CpuTime, ticks.saturating_mul(self.tick_ns()))
+            .with(Counter::CpuTime, self.cpu_ticks_ns(stat).max(finer_ns))
             .with(Counter::MinorFaults, stat.minor_faults)
             .with(Counter::MajorFaults, stat.major_faults);
-        if stat.threads == 1 {
-            if let Some((cpu_time_ns, wait_ns)) = schedstat(directory) {
-                totals.raise_to(&Totals::UNKNOWN.with(Counter::CpuTime, cpu_time_ns));
-                totals.set(Counter::RunQueueWait, wait_ns);
+        let mut set = |counter, value: Option<u64>| {
+            if let Some(value) = value {
+                totals.set(counter, value);
             }
-            if let Some(count) = status.and_then(|status| status.voluntary_ctxt_switches) {
-                totals.set(Counter::VoluntarySwitches, count);
-            }
-            if let Some(count) = status.and_then(|status| status.nonvoluntary_ctxt_switches) {
-                totals.set(Counter::InvoluntarySwitches, count);
-            }
+        };
+        if !reading.had_threads {
+            let wait_ns = reading
+                .schedstat
+                .map(|schedstat| schedstat.run_queue_wait_ns);
+            set(Counter::RunQueueWait, wait_ns);
+            set(Counter::VoluntarySwitches, status.voluntary_switches);
+            set(Counter::InvoluntarySwitches, status.involuntary_switches);
         }
-        let io = directory.read("io", FILE_MAX).ok();
-        if let Some(io) = io.and_then(|bytes| Io::from_read(Cursor::new(bytes)).ok()) {
-            totals.set(Counter::Read, io.read_bytes);
-            totals.set(Counter::Write, io.write_bytes);
-            totals.set(Counter::CancelledWrite, io.cancelled_write_bytes);
-            totals.set(Counter::LogicalRead, io.rchar);
-            totals.set(Counter::LogicalWrite, io.wchar);
-        }
+        set(Counter::Read, io.read_bytes);
+        set(Counter::Write, io.write_bytes);
+        set(Counter::CancelledWrite, io.cancelled_write_bytes);
+        set(Counter::LogicalRead, io.logical_read_bytes);
+        set(Counter::LogicalWrite, io.logical_write_bytes);
         totals
     }
 }
 
-/// Nanoseconds on a CPU and waiting for one, of the main thread.
-fn schedstat(directory: &ProcessDirectory) -> Option<(u64, u64)> {
-    let bytes = directory.read("schedstat", FILE_MAX).ok()?;
-    let text = std::str::from_utf8(&bytes).ok()?;
-    let mut fields = text.split_ascii_whitespace();
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-}
-
-fn facts(directory: &ProcessDirectory, stat: &Stat<'_>, names: &mut dyn Names) -> Facts {
-    let argv = directory
-        .read("cmdline", ARGV_MAX + 1)
-        .ok()
-        .filter(|argv| !argv.is_empty());
-    let uid = real_uid(directory);
-    let membership = directory
-        .read("cgroup", FILE_MAX)
-        .ok()
-        .and_then(|bytes| Membership::parse(&kernel_text(&bytes)));
-    Facts {
-        comm: kernel_text(stat.comm).into(),
-        exe: directory.link("exe").map(|path| kernel_text(&path).into()),
-        argv_truncated: argv
-            .as_ref()
-            .is_some_and(|argv| argv.len() as u64 > ARGV_MAX),
-        argv: argv.map(|mut argv| {
-            argv.truncate(ARGV_MAX as usize);
-            // A process may write over its arguments, and leave out the last NUL.
-            if argv.last() != Some(&0) && (argv.len() as u64) < ARGV_MAX {
-                argv.push(0);
-            }
-            kernel_text(&argv).into()
+/// The process's directory and its stat. `None` when it is gone.
+fn open(
+    root: &ProcRoot,
+    pid: u32,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<(ProcessDirectory, Stat)>, ProcError> {
+    let path = |root: &Path| root.join(pid.to_string()).join("stat");
+    let read = ProcessDirectory::open(root.directory(), pid).and_then(|directory| {
+        let stat = Stat::parse(directory.read(c"stat", FILE_MAX, buffer)?);
+        Ok((directory, stat))
+    });
+    match read {
+        Ok((directory, Some(stat))) => Ok(Some((directory, stat))),
+        Ok((_, None)) => Err(ProcError::Format {
+            path: path(root.path()),
         }),
-        uid,
-        user: uid.and_then(|uid| names.user(uid)),
-        container: membership.as_ref().and_then(Membership::container),
-        cgroup: membership.map(|membership| membership.path),
-        is_kernel_thread: stat.is_kernel_thread(),
+        Err(Unreadable::Gone) => Ok(None),
+        Err(Unreadable::Failed(source)) => Err(ProcError::Read {
+            path: path(root.path()),
+            source,
+        }),
     }
-}
-
-/// The real user id, off the `Uid:` line of status.
-fn real_uid(directory: &ProcessDirectory) -> Option<u32> {
-    let status = directory.read("status", FILE_MAX).ok()?;
-    let line = status
-        .split(|byte| *byte == b'\n')
-        .find(|line| line.starts_with(b"Uid:"))?;
-    std::str::from_utf8(line)
-        .ok()?
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Knows nobody.
-    struct Nobody;
-
-    impl Names for Nobody {
-        fn user(&mut self, _: u32) -> Option<Arc<str>> {
-            None
-        }
-        fn cgroup(&mut self, _: u64) -> (Option<Arc<str>>, Option<Arc<str>>) {
-            (None, None)
-        }
-    }
-
-    #[test]
-    fn our_own_figures_are_those_of_getrusage() {
-        let root = ProcRoot::new("/proc").unwrap();
-        let sample = root
-            .sample(std::process::id(), &mut Nobody, |_| None)
-            .unwrap();
-        let usage = rustix::process::getuid();
-        assert_eq!(sample.facts.uid, Some(usage.as_raw()));
-        assert_eq!(
-            sample.parent.map(|parent| parent.pid),
-            Some(std::os::unix::process::parent_id())
-        );
-        let exe = std::env::current_exe().unwrap();
-        assert_eq!(sample.facts.exe.as_deref(), exe.to_str());
-        let arguments: Vec<_> = std::env::args().collect();
-        assert_eq!(sample.facts.arguments().collect::<Vec<_>>(), arguments);
-        assert!(sample.rss_bytes > Some(100_000));
-        assert_eq!(
-            sample.totals.get(Counter::RunQueueWait).is_some(),
-            sample.threads == Some(1)
-        );
-    }
-
-    #[test]
-    fn files_that_vanish_leave_figures_unknown() {
-        let directory = tempfile::tempdir().unwrap();
-        let process = directory.path().join("42");
-        std::fs::create_dir(&process).unwrap();
-        let root = ProcRoot::new(directory.path()).unwrap();
-        assert!(root.sample(42, &mut Nobody, |_| None).is_none());
-        std::fs::write(process.join("stat"), "42 (x) S").unwrap();
-        assert!(root.sample(42, &mut Nobody, |_| None).is_none());
-        let stat = "42 (x) S 0 1 1 0 -1 0 1 0 2 0 5 6 0 0 20 0 1 0 100 1000 25";
-        std::fs::write(process.join("stat"), stat).unwrap();
-        std::fs::write(process.join("io"), "rchar: 1\nwch").unwrap();
-        let sample = root.sample(42, &mut Nobody, |_| None).unwrap();
-        assert_eq!(sample.totals.get(Counter::LogicalRead), None);
-        assert_eq!(
-            sample.totals.get(Counter::CpuTime),
-            Some(11 * root.tick_ns())
-        );
-        assert_eq!(
-            (sample.facts.uid, &sample.facts.exe, sample.parent),
-            (None, &None, None)
-        );
-    }
-}
+mod tests;

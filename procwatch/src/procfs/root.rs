@@ -1,15 +1,13 @@
 //! A /proc, which tests may have made themselves, and what is read off it once.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
-use super::ProcError;
+use super::{ProcError, earlier::EarlierReadings, figures::decimal};
 
 /// The inode of the first pid namespace is a constant of the kernel (`PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -19,8 +17,11 @@ const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 pub struct ProcRoot {
     path: PathBuf,
     directory: OwnedFd,
-    ticks_per_second: u64,
+    tick_ns: u64,
     page_size: u64,
+    pub(super) earlier: EarlierReadings,
+    /// What files are read into.
+    pub(super) buffer: Vec<u8>,
 }
 
 impl ProcRoot {
@@ -31,21 +32,31 @@ impl ProcRoot {
     pub fn new(path: impl Into<PathBuf>) -> Result<Self, ProcError> {
         let path = path.into();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory =
-            openat(CWD, &path, flags, Mode::empty()).map_err(|error| ProcError::Read {
-                path: path.clone(),
-                source: error.into(),
-            })?;
+        let directory = match openat(CWD, &path, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(errno) => {
+                return Err(ProcError::Read {
+                    path,
+                    source: errno.into(),
+                });
+            }
+        };
         Ok(Self {
             path,
             directory,
-            ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
+            tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
             page_size: rustix::param::page_size() as u64,
+            earlier: EarlierReadings::default(),
+            buffer: Vec::new(),
         })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn directory(&self) -> &OwnedFd {
+        &self.directory
     }
 
     pub fn page_size(&self) -> u64 {
@@ -54,36 +65,39 @@ impl ProcRoot {
 
     /// Nanoseconds from one clock tick, as /proc counts them, to the next.
     pub fn tick_ns(&self) -> u64 {
-        1_000_000_000 / self.ticks_per_second
+        self.tick_ns
+    }
+
+    pub(super) fn ticks_to_ns(&self, ticks: u64) -> u64 {
+        ticks.saturating_mul(self.tick_ns)
     }
 
     /// Whether an exact start and one that /proc tells, cut off to a tick, can be of one process.
     pub fn is_same_start(&self, one_ns: u64, other_ns: u64) -> bool {
-        one_ns / self.tick_ns() == other_ns / self.tick_ns()
+        one_ns / self.tick_ns == other_ns / self.tick_ns
     }
 
-    /// Every process, ordered by pid.
+    /// Every process, ordered by pid. Forgets earlier readings of those that are not there.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn pids(&self) -> Result<Vec<u32>, ProcError> {
-        let failed = |error: rustix::io::Errno| ProcError::Read {
+    pub fn pids(&mut self) -> Result<Vec<u32>, ProcError> {
+        let failed = |errno: rustix::io::Errno| ProcError::Read {
             path: self.path.clone(),
-            source: error.into(),
+            source: errno.into(),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(&self.directory, ".", flags, Mode::empty()).map_err(failed)?;
         let mut buffer = Vec::with_capacity(32 * 1024);
         let mut entries = RawDir::new(&directory, buffer.spare_capacity_mut());
-        let mut pids = Vec::new();
+        let mut pids: Vec<u32> = Vec::new();
         while let Some(entry) = entries.next() {
             let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_str().ok();
-            if let Some(pid) = name.and_then(|name| name.parse().ok()) {
-                pids.push(pid);
-            }
+            let pid = decimal(entry.file_name().to_bytes());
+            pids.extend(pid.and_then(|pid| u32::try_from(pid).ok()));
         }
         pids.sort_unstable();
+        self.earlier.keep_only(&pids);
         Ok(pids)
     }
 
@@ -93,44 +107,11 @@ impl ProcRoot {
             .is_ok_and(|namespace| namespace == Path::new(INITIAL_PID_NAMESPACE))
     }
 
-    /// Where the unified cgroup hierarchy is mounted; `None` when it is not.
-    pub fn cgroup2_mount(&self) -> Option<PathBuf> {
-        let mounts = std::fs::read_to_string(self.path.join("self/mountinfo")).ok()?;
-        mounts.lines().find_map(|line| {
-            let (mount, file_system) = line.split_once(" - ")?;
-            let is_unified = file_system.split(' ').next() == Some("cgroup2");
-            is_unified.then(|| mount.split(' ').nth(4).map(PathBuf::from))?
-        })
-    }
-
-    /// Opens a process's directory: reads below it fail once the process is gone, also when its pid
-    /// has come back. `None` when there is no such process.
-    pub(super) fn open(&self, pid: u32) -> Option<ProcessDirectory> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = openat(&self.directory, pid.to_string(), flags, Mode::empty()).ok()?;
-        Some(ProcessDirectory { directory })
-    }
-}
-
-/// One process's directory.
-pub(super) struct ProcessDirectory {
-    directory: OwnedFd,
-}
-
-impl ProcessDirectory {
-    /// Reads at most `limit` bytes of a file.
-    pub(super) fn read(&self, file: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = File::from(openat(&self.directory, file, flags, Mode::empty())?);
-        let mut bytes = Vec::with_capacity(512);
-        file.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// What a symbolic link points to.
-    pub(super) fn link(&self, file: &str) -> Option<Vec<u8>> {
-        let target = rustix::fs::readlinkat(&self.directory, file, Vec::new()).ok()?;
-        Some(target.into_bytes())
+    /// The random name of this boot: processes of different boots cannot be told apart without it.
+    pub fn boot_id(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.path.join("sys/kernel/random/boot_id")).ok()?;
+        let id = text.trim_ascii();
+        (!id.is_empty()).then(|| id.to_owned())
     }
 }
 
@@ -140,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_pids_of_this_host_include_ours() {
-        let root = ProcRoot::new("/proc").unwrap();
+        let mut root = ProcRoot::new("/proc").unwrap();
         let pids = root.pids().unwrap();
         assert!(pids.contains(&std::process::id()));
         assert!(pids.is_sorted());
@@ -149,20 +130,46 @@ mod tests {
     #[test]
     fn only_numbers_are_pids() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["1", "42", "self", "4x", "99999999999"] {
+        for name in ["1", "42", "self", "4x", "+5", "99999999999"] {
             std::fs::create_dir(directory.path().join(name)).unwrap();
         }
-        let root = ProcRoot::new(directory.path()).unwrap();
+        let mut root = ProcRoot::new(directory.path()).unwrap();
         assert_eq!(root.pids().unwrap(), [1, 42]);
-        assert!(root.open(7).is_none());
     }
 
     #[test]
     fn a_missing_proc_says_what_to_look_at() {
         let error = ProcRoot::new("/nowhere").unwrap_err().to_string();
         assert!(
-            error.contains("/nowhere") && error.ends_with("is /proc mounted?"),
+            error.contains("/nowhere") && error.contains("is /proc mounted"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_boot_has_a_name_where_the_kernel_tells_it() {
+        let id = ProcRoot::new("/proc").unwrap().boot_id().unwrap();
+        assert_eq!((id.len(), id.matches('-').count()), (36, 4), "{id}");
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(ProcRoot::new(directory.path()).unwrap().boot_id(), None);
+    }
+
+    #[test]
+    fn a_namespace_that_cannot_be_told_is_not_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = ProcRoot::new(directory.path()).unwrap();
+        assert!(!root.in_initial_pid_namespace());
+        let namespace = directory.path().join("self/ns");
+        std::fs::create_dir_all(&namespace).unwrap();
+        std::os::unix::fs::symlink(INITIAL_PID_NAMESPACE, namespace.join("pid")).unwrap();
+        assert!(root.in_initial_pid_namespace());
+    }
+
+    #[test]
+    fn starts_within_one_tick_are_of_one_process() {
+        let root = ProcRoot::new("/proc").unwrap();
+        let tick_ns = root.tick_ns();
+        assert!(root.is_same_start(7 * tick_ns, 8 * tick_ns - 1));
+        assert!(!root.is_same_start(7 * tick_ns, 8 * tick_ns));
     }
 }
