@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 
 pub use clock::Now;
 pub use own_cost::OwnCost;
@@ -85,7 +85,7 @@ pub struct Collector {
     proc: ProcRoot,
     names: HostNames,
     /// Living processes that passes leave out, as some kernels do with pid 1.
-    holes: HashMap<ProcessId, ProcessId>,
+    holes: HashSet<ProcessId>,
     full_pass_due_ns: u64,
     hole_search_due_ns: u64,
     losses: Losses,
@@ -148,7 +148,7 @@ impl Collector {
             ledger: Ledger::watching_since(Now::read().boot_ns),
             proc,
             names,
-            holes: HashMap::new(),
+            holes: HashSet::new(),
             full_pass_due_ns: 0,
             hole_search_due_ns: 0,
             losses: Losses::default(),
@@ -247,7 +247,7 @@ impl Collector {
             self.hole_search_due_ns = now.boot_ns + HOLE_SEARCH_INTERVAL_NS;
             self.search_holes(now.boot_ns, tell)?;
         } else if !is_full {
-            let holes: Vec<_> = self.holes.keys().copied().collect();
+            let holes: Vec<_> = self.holes.iter().copied().collect();
             for id in holes {
                 self.fill_hole(id, tell);
             }

@@ -4,29 +4,37 @@
 use std::{io, sync::Arc};
 
 use super::{Collector, Now};
-use crate::model::{event::Event, identity::ProcessId, observation::PassScope};
+use crate::model::{event::Event, identity::ProcessId, observation::PassScope, sample::Source};
 
 impl Collector {
     /// Takes a process that the pass has left out from /proc. False when it is not there either.
     pub(super) fn fill_hole(&mut self, id: ProcessId, tell: &mut dyn FnMut(Event)) -> bool {
-        let known = self
-            .ledger
-            .process(id)
-            .map(|process| Arc::clone(&process.facts));
-        let Some(mut sample) = self.proc.sample(id.pid, &mut self.names, |_| known) else {
+        let on_record = self.ledger.process(id);
+        let known = on_record.map(|process| Arc::clone(&process.facts));
+        let is_in_passes = on_record
+            .is_some_and(|process| process.source == Source::Ebpf && process.threads.is_some());
+        let sample = match self.proc.try_sample(id.pid, &mut self.names, |_| known) {
+            Ok(sample) => sample,
+            // Not to be read just now, as when descriptors have run out: no sign of its end.
+            Err(_) => {
+                self.ledger.excuse(id);
+                return true;
+            }
+        };
+        let is_same = |start_ns| self.proc.is_same_start(id.start_time_ns, start_ns);
+        let Some(mut sample) = sample.filter(|sample| is_same(sample.id.start_time_ns)) else {
             self.holes.remove(&id);
             return false;
         };
-        if !self
-            .proc
-            .is_same_start(id.start_time_ns, sample.id.start_time_ns)
-        {
+        // What passes do tell is exact; one that has missed it is made up for by the next.
+        if is_in_passes {
             self.holes.remove(&id);
-            return false;
+            self.ledger.excuse(id);
+            return true;
         }
         sample.id = id;
         sample.parent = sample.parent.map(|parent| self.exactly(parent));
-        self.holes.insert(id, id);
+        self.holes.insert(id);
         self.ledger.adopt(sample, tell);
         true
     }
@@ -77,11 +85,20 @@ impl Collector {
         let now = Now::read();
         self.names.set_time(now.boot_ns);
         self.ledger.begin_pass(PassScope::All, now.boot_ns);
+        // Not to be read just now, as when descriptors have run out: no sign of their end.
+        let mut unreadable = Vec::new();
         for pid in self.proc.pids().map_err(io::Error::other)? {
             let ledger = &self.ledger;
             let known = |id| ledger.process(id).map(|process| Arc::clone(&process.facts));
-            if let Some(sample) = self.proc.sample(pid, &mut self.names, known) {
-                self.ledger.adopt(sample, tell);
+            match self.proc.try_sample(pid, &mut self.names, known) {
+                Ok(Some(sample)) => self.ledger.adopt(sample, tell),
+                Ok(None) => {}
+                Err(_) => unreadable.push(pid),
+            }
+        }
+        for pid in unreadable {
+            if let Some(id) = self.ledger.holder(pid) {
+                self.ledger.excuse(id);
             }
         }
         let missing = self.ledger.end_pass(now.boot_ns, &mut self.names, tell);

@@ -60,9 +60,7 @@ impl Ledger {
                 if let Some(peak) = seen.peak_rss_bytes {
                     raise(&mut sample.peak_rss_bytes, peak);
                 }
-                if sample.facts.comm != seen.facts.comm {
-                    sample.facts = seen.facts;
-                }
+                sample.facts = seen.facts;
                 sample.rss_bytes = seen.rss_bytes;
                 sample.threads = seen.threads;
                 sample.parent = seen.parent;
@@ -72,6 +70,13 @@ impl Ledger {
                     (_, state) => state,
                 };
             }
+        }
+    }
+
+    /// A process that a pass has missed is known to live all the same.
+    pub fn excuse(&mut self, id: ProcessId) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.pass = self.pass.number;
         }
     }
 
