@@ -18,9 +18,13 @@ fn main() -> Result<()> {
         Ok(name) => name,
         Err(_) => installed_toolchain()?,
     };
-    if toolchain == LINKED {
-        // SAFETY: a build script has one thread at this point.
-        unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+    // SAFETY: a build script has one thread at this point.
+    unsafe {
+        // aya-build passes on what cargo prints as warnings: its progress is none.
+        std::env::set_var("CARGO_TERM_QUIET", "true");
+        if toolchain == LINKED {
+            std::env::set_var("RUSTC_BOOTSTRAP", "1");
+        }
     }
     let package = Package {
         name: "procwatch-ebpf",
@@ -32,7 +36,8 @@ fn main() -> Result<()> {
 }
 
 fn installed_toolchain() -> Result<String> {
-    for name in ["nightly", LINKED] {
+    // The link is there only where set-up has found the nightly, if any, unfit.
+    for name in [LINKED, "nightly"] {
         if has_core_sources(name) {
             return Ok(name.to_owned());
         }

@@ -12,7 +12,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    child,
+    child::{self, Progress},
     packages::{self, Package},
 };
 
@@ -102,6 +102,7 @@ pub fn install() -> Result<()> {
             ])
             .args(["--no-default-features", "--features", LLVM_FEATURE])
             .env("LLVM_PREFIX", LLVM_PREFIX),
+        Progress::Show,
     )
     .context(
         "compiling bpf-linker\ntry: read cargo's messages above; it needs the crates registry",

@@ -7,7 +7,7 @@ use std::{env, path::PathBuf, process::Command};
 use anyhow::{Context as _, Result};
 
 use crate::{
-    child,
+    child::{self, Progress},
     toolchain::{self, Toolchain},
 };
 
@@ -23,7 +23,7 @@ pub fn procwatch(toolchain: Toolchain, profile: Profile) -> Result<()> {
     if profile == Profile::Release {
         cargo.arg("--release");
     }
-    child::succeed(&mut cargo).context(
+    child::succeed(&mut cargo, Progress::Show).context(
         "building procwatch\ntry: read the first error above; `cargo xtask setup` if a tool is missing",
     )
 }

@@ -129,14 +129,25 @@ fn home_of(variable: &str, default: &str) -> Result<PathBuf> {
     Ok(home.join(default))
 }
 
-/// Runs a child of the set-up: no input, and its output goes to stderr, because stdout belongs to
-/// procwatch.
-pub fn succeed(command: &mut Command) -> Result<()> {
-    let stderr = io::stderr()
-        .as_fd()
-        .try_clone_to_owned()
-        .context("duplicating stderr")?;
-    command.stdin(Stdio::null()).stdout(stderr);
+/// What becomes of a child's standard output. Its errors are always shown.
+#[derive(Clone, Copy)]
+pub enum Progress {
+    /// On stderr, because stdout belongs to procwatch.
+    Show,
+    Hide,
+}
+
+/// Runs a child that needs no input, to success.
+pub fn succeed(command: &mut Command, progress: Progress) -> Result<()> {
+    let stdout = match progress {
+        Progress::Show => io::stderr()
+            .as_fd()
+            .try_clone_to_owned()
+            .context("duplicating stderr")?
+            .into(),
+        Progress::Hide => Stdio::null(),
+    };
+    command.stdin(Stdio::null()).stdout(stdout);
     let line = line_of(command);
     let status = command
         .status()

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
-use crate::child;
+use crate::child::{self, Progress};
 
 const VERSION: &str = "^0.20";
 
@@ -24,7 +24,14 @@ pub fn is_installed() -> bool {
 /// `cargo deny check …`, ready to run.
 pub fn check(advisories: Advisories) -> Command {
     let mut cargo = child::workspace_cargo();
-    cargo.args(["deny", "check", "bans", "licenses", "sources"]);
+    cargo.args([
+        "deny",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]);
     if advisories == Advisories::Fetch {
         cargo.arg("advisories");
     }
@@ -36,13 +43,16 @@ pub fn install_and_check(advisories: Advisories) -> Result<ExitCode> {
         eprintln!(
             "xtask: installing cargo-deny {VERSION}: checks deny.toml's policy (several minutes)"
         );
-        child::succeed(child::command("cargo").args([
-            "install",
-            "cargo-deny",
-            "--version",
-            VERSION,
-            "--locked",
-        ]))
+        child::succeed(
+            child::command("cargo").args([
+                "install",
+                "cargo-deny",
+                "--version",
+                VERSION,
+                "--locked",
+            ]),
+            Progress::Show,
+        )
         .context(
             "compiling cargo-deny\ntry: read cargo's messages above; it needs the crates registry",
         )?;

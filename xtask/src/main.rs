@@ -79,10 +79,26 @@ fn main() -> ExitCode {
     match perform(Arguments::parse().task) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("xtask: {error:#}");
+            eprintln!("xtask: {}", explain(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// The chain of causes in one line, then what to try. A message in the chain that knows a remedy
+/// has it after a line break; the outermost one counts.
+fn explain(error: &anyhow::Error) -> String {
+    let messages: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let parts = messages
+        .iter()
+        .map(|message| message.split_once('\n').unwrap_or((message, "")));
+    let (causes, remedies): (Vec<&str>, Vec<&str>) = parts.unzip();
+    let mut text = causes.join(": ");
+    if let Some(remedy) = remedies.into_iter().find(|remedy| !remedy.is_empty()) {
+        text.push('\n');
+        text.push_str(remedy);
+    }
+    text
 }
 
 fn perform(task: Task) -> Result<ExitCode> {
@@ -111,4 +127,24 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remedy_comes_last_whoever_knew_it() {
+        let cause = || anyhow::anyhow!("no such file\ntry: inner");
+        assert_eq!(
+            explain(&cause().context("starting")),
+            "starting: no such file\ntry: inner"
+        );
+        let outer = cause().context("linking\ntry: outer").context("setting up");
+        assert_eq!(
+            explain(&outer),
+            "setting up: linking: no such file\ntry: outer"
+        );
+        assert_eq!(explain(&anyhow::anyhow!("alone")), "alone");
+    }
 }

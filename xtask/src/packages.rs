@@ -9,7 +9,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{child, privilege::Privilege};
+use crate::{
+    child::{self, Progress},
+    privilege::Privilege,
+};
 
 pub struct Package {
     pub name: &'static str,
@@ -130,18 +133,22 @@ pub fn install(packages: &[&Package]) -> Result<()> {
         );
     }
     let privilege = Privilege::of_this_process();
+    if privilege == Privilege::User {
+        bail!(
+            "installing Debian packages needs root, and there is no sudo here\n\
+             try: apt-get install {}, as root",
+            names.join(" ")
+        );
+    }
     if let Err(error) = apt_get(privilege, &["update"]) {
         eprintln!("xtask: going on with the package lists at hand: {error:#}");
     }
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(&names);
-    apt_get(privilege, &arguments).with_context(|| {
-        format!(
-            "installing {}\ntry: enable Debian 12's security suite (bookworm-security main), \
-             which carries Rust and LLVM 22, then the same command again",
-            names.join(" ")
-        )
-    })?;
+    apt_get(privilege, &arguments).context(
+        "installing Debian packages\ntry: read apt's messages above; Rust and LLVM 22 come from \
+         Debian 12's security suite (bookworm-security main)",
+    )?;
     for package in packages {
         if !Path::new(package.proof).exists() {
             bail!(
@@ -155,12 +162,11 @@ pub fn install(packages: &[&Package]) -> Result<()> {
     Ok(())
 }
 
-/// apt-get that asks nothing and waits for another apt to finish. Its package-by-package progress
-/// is left out; its errors are not.
+/// apt-get that asks nothing and waits for another apt to finish.
 fn apt_get(privilege: Privilege, arguments: &[&str]) -> Result<()> {
-    let mut env = privilege.command("env")?;
+    let mut env = privilege.command("env");
     env.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"])
         .args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
         .args(arguments);
-    child::succeed(&mut env)
+    child::succeed(&mut env, Progress::Hide)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     bpf_linker::{self, Installed},
     packages,
-    toolchain::Toolchain,
+    toolchain::{Choice, Toolchain},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,10 @@ pub fn ensure(purpose: Purpose) -> Result<Toolchain> {
 
 fn ensure_parts(purpose: Purpose) -> Result<Toolchain> {
     let linker = Installed::find();
-    let toolchain = Toolchain::choose(linker)?;
-    // Debian's toolchain, where not there yet, comes with the LLVM that the linker is built with.
-    let llvm_major = toolchain
-        .llvm_major()?
-        .unwrap_or(bpf_linker::INSTALLABLE_LLVM_MAJOR);
-    let linker_fits = linker.is_some_and(|linker| linker.reads(llvm_major));
+    let choice = Choice::make(linker)?;
+    let linker_fits = linker.is_some_and(|linker| linker.reads(choice.llvm_major()));
 
-    let mut missing = toolchain.missing_packages();
+    let mut missing = choice.missing_packages();
     if !linker_fits {
         missing.extend(bpf_linker::missing_packages());
     }
@@ -41,11 +37,11 @@ fn ensure_parts(purpose: Purpose) -> Result<Toolchain> {
     }
     packages::install(&missing)?;
 
-    toolchain.link()?;
+    choice.link()?;
     if !linker_fits {
         bpf_linker::install()?;
     }
-    Ok(toolchain)
+    Ok(choice.toolchain)
 }
 
 pub fn announce(toolchain: Toolchain) {

@@ -51,7 +51,7 @@ impl Report {
         println!("\n── {name}");
         let start = Instant::now();
         let outcome = action().unwrap_or_else(|error| {
-            eprintln!("xtask: {error:#}");
+            eprintln!("xtask: {}", crate::explain(&error));
             Outcome::Failed
         });
         if let Outcome::Skipped(why) = outcome {

@@ -14,7 +14,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    bpf_linker, child,
+    bpf_linker,
+    child::{self, Progress},
     packages::{self, Package},
 };
 
@@ -44,73 +45,79 @@ impl Toolchain {
             Self::Debian => LINKED,
         }
     }
+}
 
+/// A toolchain, and the state it was found in.
+pub struct Choice {
+    pub toolchain: Toolchain,
+    /// `None` while it is not installed, or too old.
+    compiler: Option<Compiler>,
+}
+
+impl Choice {
     /// Nightly where it can build the kernel programs, Debian's packages elsewhere.
-    pub fn choose(linker: Option<bpf_linker::Installed>) -> Result<Self> {
-        let nightly = nightly_with_core()?;
-        match env::var(CHOICE).as_deref() {
-            Ok(NIGHTLY) if nightly.is_none() => bail!(
+    pub fn make(linker: Option<bpf_linker::Installed>) -> Result<Self> {
+        let sysroot = nightly_with_core()?;
+        let wanted = env::var(CHOICE);
+        match wanted.as_deref() {
+            Ok(LINKED) => return Ok(Self::debian()),
+            Ok(NIGHTLY) if sysroot.is_none() => bail!(
                 "{CHOICE}={NIGHTLY}, but there is no nightly with the sources of `core`\n\
                  try: rustup toolchain install nightly --component rust-src"
             ),
-            Ok(NIGHTLY) => return Ok(Self::Nightly),
-            Ok(LINKED) => return Ok(Self::Debian),
+            Ok(NIGHTLY) | Err(_) => {}
             Ok(other) => {
                 bail!("{CHOICE}={other} is not known\ntry: unset it, or {NIGHTLY}, or {LINKED}")
             }
-            Err(_) => {}
         }
-        let Some(compiler) = nightly.and_then(|sysroot| Compiler::of(&sysroot)) else {
-            return Ok(Self::Debian);
+        let Some(nightly) = sysroot.and_then(|sysroot| Compiler::of(&sysroot)) else {
+            return Ok(Self::debian());
         };
-        if compiler.release < OLDEST_RELEASE {
-            let (major, minor) = compiler.release;
-            eprintln!("xtask: nightly {major}.{minor} is too old: taking Debian's toolchain");
-            return Ok(Self::Debian);
+        if let Err(why) = nightly.check(linker) {
+            if wanted.is_ok() {
+                bail!("{why}\ntry: unset {CHOICE}, which then takes Debian's toolchain");
+            }
+            eprintln!("xtask: taking Debian's toolchain: {why}");
+            return Ok(Self::debian());
         }
-        let linkable = compiler.llvm_major <= bpf_linker::INSTALLABLE_LLVM_MAJOR
-            || linker.is_some_and(|linker| linker.reads(compiler.llvm_major));
-        if !linkable {
-            eprintln!(
-                "xtask: nightly emits LLVM {} code, Debian's newest is LLVM {}: taking Debian's \
-                 toolchain (a bpf-linker for LLVM {} on PATH would let nightly be used)",
-                compiler.llvm_major,
-                bpf_linker::INSTALLABLE_LLVM_MAJOR,
-                compiler.llvm_major
-            );
-            return Ok(Self::Debian);
-        }
-        Ok(Self::Nightly)
+        Ok(Self {
+            toolchain: Toolchain::Nightly,
+            compiler: Some(nightly),
+        })
     }
 
-    /// `None` while the toolchain is not installed.
-    pub fn llvm_major(self) -> Result<Option<u32>> {
-        let sysroot = match self {
-            Self::Nightly => nightly_with_core()?,
-            Self::Debian => Some(PathBuf::from(DEBIAN_SYSROOT)),
-        };
-        Ok(sysroot
-            .and_then(|sysroot| Compiler::of(&sysroot))
-            .map(|compiler| compiler.llvm_major))
-    }
-
-    pub fn missing_packages(self) -> Vec<&'static Package> {
-        match self {
-            Self::Nightly => Vec::new(),
-            // The file of an older compiler proves nothing: have apt replace all of it.
-            Self::Debian if !debian_is_recent() => packages::TOOLCHAIN.iter().collect(),
-            Self::Debian => packages::missing(packages::TOOLCHAIN),
+    fn debian() -> Self {
+        Self {
+            toolchain: Toolchain::Debian,
+            compiler: debian_compiler(),
         }
     }
 
-    /// Makes the name known to rustup, once the packages are there.
-    pub fn link(self) -> Result<()> {
-        if self == Self::Nightly {
+    /// The LLVM whose bitcode the linker has to read.
+    pub fn llvm_major(&self) -> u32 {
+        // Debian's toolchain, while not there yet, comes with the LLVM that the linker is built on.
+        self.compiler
+            .as_ref()
+            .map_or(bpf_linker::INSTALLABLE_LLVM_MAJOR, |found| found.llvm_major)
+    }
+
+    pub fn missing_packages(&self) -> Vec<&'static Package> {
+        match (self.toolchain, &self.compiler) {
+            (Toolchain::Nightly, _) => Vec::new(),
+            (Toolchain::Debian, Some(_)) => packages::missing(packages::TOOLCHAIN),
+            // The files of an older compiler prove nothing: have apt replace all of it.
+            (Toolchain::Debian, None) => packages::TOOLCHAIN.iter().collect(),
+        }
+    }
+
+    /// Makes the toolchain's name known to rustup, once its packages are there.
+    pub fn link(&self) -> Result<()> {
+        if self.toolchain == Toolchain::Nightly {
             return Ok(());
         }
-        if !debian_is_recent() {
+        if self.compiler.is_none() && debian_compiler().is_none() {
             bail!(
-                "{DEBIAN_SYSROOT}/bin/rustc is older than {}.{}\n\
+                "{DEBIAN_SYSROOT}/bin/rustc does not start or is older than {}.{}\n\
                  try: enable Debian 12's security suite (bookworm-security main)",
                 OLDEST_RELEASE.0,
                 OLDEST_RELEASE.1
@@ -121,14 +128,16 @@ impl Toolchain {
             return Ok(());
         }
         eprintln!("xtask: linking {DEBIAN_SYSROOT} into rustup as {LINKED}: Debian's toolchain");
-        child::succeed(child::command("rustup").args(["toolchain", "link", LINKED, DEBIAN_SYSROOT]))
-            .context("linking Debian's toolchain\ntry: install rustup, then the same command again")
+        child::succeed(
+            child::command("rustup").args(["toolchain", "link", LINKED, DEBIAN_SYSROOT]),
+            Progress::Hide,
+        )
+        .context("linking Debian's toolchain\ntry: install rustup, then the same command again")
     }
 }
 
-fn debian_is_recent() -> bool {
-    Compiler::of(Path::new(DEBIAN_SYSROOT))
-        .is_some_and(|compiler| compiler.release >= OLDEST_RELEASE)
+fn debian_compiler() -> Option<Compiler> {
+    Compiler::of(Path::new(DEBIAN_SYSROOT)).filter(|compiler| compiler.release >= OLDEST_RELEASE)
 }
 
 /// The root of rustup's nightly for this machine, if it has the sources. Read from rustup's
@@ -157,6 +166,23 @@ struct Compiler {
 }
 
 impl Compiler {
+    /// Whether this nightly can build the kernel programs, or why not.
+    fn check(&self, linker: Option<bpf_linker::Installed>) -> Result<(), String> {
+        let (major, minor) = self.release;
+        if self.release < OLDEST_RELEASE {
+            return Err(format!("nightly {major}.{minor} is too old"));
+        }
+        let llvm_major = self.llvm_major;
+        let newest = bpf_linker::INSTALLABLE_LLVM_MAJOR;
+        if llvm_major > newest && !linker.is_some_and(|linker| linker.reads(llvm_major)) {
+            return Err(format!(
+                "nightly emits code of LLVM {llvm_major}, Debian's newest is {newest}, and no \
+                 bpf-linker with LLVM {llvm_major} is installed"
+            ));
+        }
+        Ok(())
+    }
+
     fn of(sysroot: &Path) -> Option<Self> {
         Self::parse(&child::answer(
             child::command(sysroot.join("bin/rustc")).arg("-vV"),
@@ -189,6 +215,27 @@ mod tests {
         };
         assert_eq!(Compiler::parse(verbose), Some(expected));
         assert_eq!(Compiler::parse("rustc 1.97.0\n"), None);
+    }
+
+    #[test]
+    fn nightly_is_refused_when_old_or_ahead_of_every_linker() {
+        let compiler = |minor, llvm_major| Compiler {
+            release: (1, minor),
+            llvm_major,
+        };
+        assert_eq!(compiler(97, 22).check(None), Ok(()));
+        assert!(
+            compiler(90, 20)
+                .check(None)
+                .unwrap_err()
+                .contains("1.90 is too old")
+        );
+        assert!(
+            compiler(99, 23)
+                .check(None)
+                .unwrap_err()
+                .contains("LLVM 23")
+        );
     }
 
     #[test]

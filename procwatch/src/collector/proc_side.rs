@@ -13,13 +13,10 @@ impl Collector {
         let known = on_record.map(|process| Arc::clone(&process.facts));
         let is_in_passes = on_record
             .is_some_and(|process| process.source == Source::Ebpf && process.threads.is_some());
-        let sample = match self.proc.try_sample(id.pid, &mut self.names, |_| known) {
-            Ok(sample) => sample,
+        let Ok(sample) = self.proc.try_sample(id.pid, &mut self.names, |_| known) else {
             // Not to be read just now, as when descriptors have run out: no sign of its end.
-            Err(_) => {
-                self.ledger.excuse(id);
-                return true;
-            }
+            self.ledger.excuse(id);
+            return true;
         };
         let is_same = |start_ns| self.proc.is_same_start(id.start_time_ns, start_ns);
         let Some(mut sample) = sample.filter(|sample| is_same(sample.id.start_time_ns)) else {
