@@ -22,9 +22,7 @@ struct LastSeen {
     start_time_ns: u64,
     activity: u64,
     parent: u32,
-    exit_state: u32,
     tid: u32,
-    reserved: u32,
 }
 
 #[map]
@@ -32,8 +30,8 @@ static LAST_SEEN: Array<LastSeen> = Array::with_max_entries(PLACES, 0);
 
 /// True when the thread's process has not run, and has the same parent, since this was last asked.
 ///
-/// Only ever true for processes of one thread: the account of several is the sum over all of them,
-/// and a pass has to have them all.
+/// Only ever true for processes of one thread: the account of several is the sum over all of them, and a
+/// pass has to have them all. A second thread, or an end, takes the first to have run.
 #[inline(always)]
 pub fn has_been_quiet(task: Task, signal: Signal, start_time_ns: u64) -> bool {
     if signal.threads() != 1 {
@@ -41,11 +39,9 @@ pub fn has_been_quiet(task: Task, signal: Signal, start_time_ns: u64) -> bool {
     }
     let now = LastSeen {
         start_time_ns,
-        activity: task.activity().wrapping_add(signal.cpu_time_ns()),
+        activity: task.activity(),
         parent: task.real_parent().map_or(0, Task::tgid),
-        exit_state: task.exit_state(),
         tid: task.tid(),
-        reserved: 0,
     };
     let Some(last) = LAST_SEEN.get_ptr_mut(now.tid % PLACES) else {
         return false;
@@ -55,8 +51,7 @@ pub fn has_been_quiet(task: Task, signal: Signal, start_time_ns: u64) -> bool {
         let is_quiet = (*last).tid == now.tid
             && (*last).start_time_ns == now.start_time_ns
             && (*last).activity == now.activity
-            && (*last).parent == now.parent
-            && (*last).exit_state == now.exit_state;
+            && (*last).parent == now.parent;
         if !is_quiet {
             last.write(now);
         }

@@ -58,6 +58,8 @@ struct Account {
     pass: u64,
     /// Its end has been told.
     is_end_told: bool,
+    /// Waits to be reaped, and has run its last.
+    is_zombie_off_cpu: bool,
     /// Its program and arguments are still to be looked up, or the parent's that it took over were.
     lacks_facts: bool,
 }
@@ -155,6 +157,7 @@ impl Ledger {
             owner,
             pass,
             is_end_told: false,
+            is_zombie_off_cpu: false,
             lacks_facts,
         })
     }

@@ -24,7 +24,8 @@ impl Ledger {
             .accounts
             .get(&seen.id)
             .is_some_and(|account| account.is_end_told);
-        if seen.state.ending().is_some() && !is_end_told {
+        let is_zombie = seen.state.ending().is_some();
+        if is_zombie && !is_end_told {
             self.ending.insert(seen.id);
         }
         let pass = self.pass.number;
@@ -49,12 +50,14 @@ impl Ledger {
                         sample: seen,
                         pass,
                         is_end_told: false,
+                        is_zombie_off_cpu: is_zombie,
                         lacks_facts: false,
                     },
                 );
             }
             Some(account) => {
                 account.pass = pass;
+                account.is_zombie_off_cpu = is_zombie;
                 let sample = &mut account.sample;
                 sample.totals.raise_to(&seen.totals);
                 if let Some(peak) = seen.peak_rss_bytes {

@@ -87,19 +87,11 @@ impl Ledger {
                 if !account.is_end_told {
                     self.ending.insert(seen.id);
                 }
-                let time_ns = known.and_then(|ending| ending.time_ns);
-                // Its last thread may still be on its way out; then the next pass tells.
-                let is_settled = seen.threads <= 1
-                    && seen.activity != Activity::Running
-                    && time_ns.is_none_or(|time| time + WAY_OUT_NS < self.pass.started_ns);
+                account.is_zombie_off_cpu = seen.threads <= 1 && seen.activity != Activity::Running;
                 State::Zombie(Ending {
-                    time_ns,
+                    time_ns: known.and_then(|ending| ending.time_ns),
                     status: Some(status),
-                    totals: if is_settled {
-                        TotalsAt::Final
-                    } else {
-                        TotalsAt::Exit
-                    },
+                    totals: known.map_or(TotalsAt::Exit, |ending| ending.totals),
                 })
             }
             // Its exit record came before the pass saw it alive.
@@ -135,15 +127,24 @@ impl Ledger {
         }
     }
 
-    /// Tells the ends of zombies whose totals are final, though nobody has reaped them.
+    /// Tells the ends of zombies whose totals are final, though nobody has reaped them: those that a
+    /// pass has seen off their CPU, and that no pass has seen moving since.
     fn tell_settled_ends(&mut self, tell: &mut dyn FnMut(Event)) {
+        let started_ns = self.pass.started_ns;
         let accounts = &mut self.accounts;
         self.ending.retain(|id| {
             let Some(account) = accounts.get_mut(id) else {
                 return false;
             };
-            let ending = account.sample.state.ending();
-            if ending.is_some_and(|ending| ending.totals == TotalsAt::Final) {
+            let State::Zombie(ending) = &mut account.sample.state else {
+                return true;
+            };
+            // Its last thread may still be on its way out; then a later pass tells.
+            let is_out = ending
+                .time_ns
+                .is_none_or(|time| time + WAY_OUT_NS < started_ns);
+            if account.is_zombie_off_cpu && is_out {
+                ending.totals = TotalsAt::Final;
                 account.is_end_told = true;
                 tell(exit_event(&account.sample));
             }
