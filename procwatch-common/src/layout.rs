@@ -79,6 +79,8 @@ kernel_layout! {
     file_path_dentry,
     dentry_parent,
     dentry_name,
+    /// `d_hash.pprev`: null while the name is in no directory.
+    dentry_hash_pprev,
     vfsmount_root,
     /// The `struct vfsmount` inside a `struct mount`.
     mount_vfsmount,

@@ -10,7 +10,7 @@ pub const ARGV_MAX: usize = 4096;
 /// Bytes of executable path that an exec record carries at most, separators included.
 pub const EXE_MAX: usize = 1024;
 /// Path components that an exec record carries at most.
-pub const EXE_COMPONENTS_MAX: usize = 40;
+pub const EXE_COMPONENTS_MAX: usize = 48;
 /// The longest path component that Linux file systems allow (`NAME_MAX`), and its terminating NUL.
 pub const COMPONENT_MAX: usize = 256;
 
@@ -103,6 +103,8 @@ impl ExecRecord {
     pub const ARGV_UNREADABLE: u32 = 2;
     /// The path was longer or deeper than the limits above.
     pub const EXE_TRUNCATED: u32 = 4;
+    /// The file has no name any more, or never had one.
+    pub const EXE_DELETED: u32 = 8;
 }
 
 /// The last thread of a process is exiting. The totals are those of this instant: the process still
@@ -155,3 +157,7 @@ pub struct FinalRecord {
 }
 
 const _: () = assert!(size_of::<FinalRecord>() == 152);
+
+// SAFETY: a repr(C) struct of integers only: no padding, every bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for FinalRecord {}

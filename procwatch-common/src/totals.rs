@@ -84,3 +84,7 @@ pub struct RawProcessId {
 }
 
 const _: () = assert!(size_of::<RawProcessId>() == 16);
+
+// SAFETY: a repr(C) struct of integers only: no padding, every bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for RawProcessId {}

@@ -7,7 +7,10 @@ use core::{
 };
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
-use procwatch_common::lifecycle::{COMPONENT_MAX, EXE_COMPONENTS_MAX, EXE_MAX};
+use procwatch_common::{
+    layout::ABSENT,
+    lifecycle::{COMPONENT_MAX, EXE_COMPONENTS_MAX, EXE_MAX, ExecRecord},
+};
 
 use crate::kernel::layout;
 
@@ -20,8 +23,8 @@ pub const BUFFER: usize = EXE_MAX + COMPONENT_MAX;
 pub struct Path {
     /// Bytes written, at most [`BUFFER`].
     pub len: u64,
-    /// 1 when the path is longer or deeper than the limits.
-    pub truncated: u64,
+    /// Flags of an exec record: `EXE_TRUNCATED`, `EXE_DELETED`.
+    pub flags: u64,
     pub bytes: [u8; BUFFER],
 }
 
@@ -46,23 +49,27 @@ fn pointer_at(base: u64, offset: u32) -> u64 {
 #[inline(always)]
 pub unsafe fn write(file: u64, path: *mut Path) {
     // SAFETY: the caller's promise.
-    let (len, truncated, bytes) = unsafe {
+    let (len, flags, bytes) = unsafe {
         (
             &raw mut (*path).len,
-            &raw mut (*path).truncated,
+            &raw mut (*path).flags,
             (&raw mut (*path).bytes).cast::<u8>(),
         )
     };
     // SAFETY: as above.
     unsafe {
         write_volatile(len, 0);
-        write_volatile(truncated, 0);
+        write_volatile(flags, 0);
     }
     if file == 0 {
         return;
     }
     let mut vfsmount = pointer_at(file, layout!(file_path_mnt));
     let mut dentry = pointer_at(file, layout!(file_path_dentry));
+    if layout!(dentry_hash_pprev) != ABSENT && pointer_at(dentry, layout!(dentry_hash_pprev)) == 0 {
+        // SAFETY: as above.
+        unsafe { write_volatile(flags, u64::from(ExecRecord::EXE_DELETED)) };
+    }
     for _ in 0..EXE_COMPONENTS_MAX {
         if dentry == pointer_at(vfsmount, layout!(vfsmount_root)) {
             let mount = vfsmount - u64::from(layout!(mount_vfsmount));
@@ -101,5 +108,10 @@ pub unsafe fn write(file: u64, path: *mut Path) {
         dentry = parent;
     }
     // SAFETY: as above.
-    unsafe { write_volatile(truncated, 1) };
+    unsafe {
+        write_volatile(
+            flags,
+            read_volatile(flags) | u64::from(ExecRecord::EXE_TRUNCATED),
+        )
+    };
 }

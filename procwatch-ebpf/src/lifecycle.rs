@@ -7,7 +7,7 @@ use core::ptr::read_volatile;
 use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user},
     macros::{btf_tracepoint, map},
-    maps::PerCpuArray,
+    maps::{HashMap, PerCpuArray},
     programs::BtfTracePointContext,
 };
 use procwatch_common::{
@@ -106,12 +106,7 @@ fn try_exec(context: &BtfTracePointContext) -> Option<()> {
     // SAFETY: an element of a map, read back after the walk.
     let (mut exe_len, mut flags) = unsafe {
         exe_path::write(mm.exe_file(), path);
-        let truncated = read_volatile(&raw const (*path).truncated) == 1;
-        let flags = if truncated {
-            ExecRecord::EXE_TRUNCATED
-        } else {
-            0
-        };
+        let flags = read_volatile(&raw const (*path).flags) as u32;
         (read_volatile(&raw const (*path).len) as usize, flags)
     };
     if exe_len > exe_path::BUFFER {
@@ -230,8 +225,16 @@ pub fn pw_free(context: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Totals of processes whose final record found no room in the ring buffer: their names are lost,
-/// what they cost is not.
+/// Final records that found no room in the ring buffer. The agent looks here after each pass.
+#[map]
+static UNSENT: HashMap<RawProcessId, FinalRecord> =
+    HashMap::with_max_entries(UNSENT_MAX, BPF_F_NO_PREALLOC);
+
+const BPF_F_NO_PREALLOC: u32 = 1;
+const UNSENT_MAX: u32 = 16_384;
+
+/// Totals of processes whose final record found no room there either: their names are lost, what they
+/// cost is not.
 #[map]
 static LOST_TOTALS: PerCpuArray<RawTotals> = PerCpuArray::with_max_entries(1, 0);
 
@@ -244,7 +247,6 @@ fn try_free(context: &BtfTracePointContext) -> Option<()> {
     }
     let signal = leader.signal()?;
     let process = leader.process();
-    let own = leader.totals();
     // The leader was released last, so the kernel's sums already have it.
     let mut totals = RawTotals {
         cpu_time_ns: signal.cpu_time_ns(),
@@ -252,42 +254,42 @@ fn try_free(context: &BtfTracePointContext) -> Option<()> {
         involuntary_switches: signal.involuntary_switches(),
         minor_faults: signal.minor_faults(),
         major_faults: signal.major_faults(),
-        ..own
+        ..leader.totals()
     };
     if let Some(departed) = departed::of(&process) {
         replace_with_departed(&mut totals, departed);
         departed::forget(&process);
     }
-    let emitted = ring::emit(LossKind::FinalTotals, |record: *mut FinalRecord| {
-        // SAFETY: reserved, aligned to 8 bytes, and written whole.
-        unsafe {
-            record.write(FinalRecord {
-                header: header(RecordKind::Final, process),
-                totals,
-                peak_rss_pages: signal.peak_rss_pages(),
-                wait_status: leader.wait_status(signal),
-                reserved: 0,
-                comm: [0; 16],
-            });
-            leader.comm(&mut (*record).comm);
-        }
-    });
-    if !emitted {
-        let lost = LOST_TOTALS.get_ptr_mut(0)?;
-        // SAFETY: this CPU's element, and programs do not migrate while they run.
-        unsafe {
-            (*lost).cpu_time_ns += totals.cpu_time_ns;
-            (*lost).run_queue_wait_ns += totals.run_queue_wait_ns;
-            (*lost).voluntary_switches += totals.voluntary_switches;
-            (*lost).involuntary_switches += totals.involuntary_switches;
-            (*lost).minor_faults += totals.minor_faults;
-            (*lost).major_faults += totals.major_faults;
-            (*lost).read_bytes += totals.read_bytes;
-            (*lost).write_bytes += totals.write_bytes;
-            (*lost).cancelled_write_bytes += totals.cancelled_write_bytes;
-            (*lost).logical_read_bytes += totals.logical_read_bytes;
-            (*lost).logical_write_bytes += totals.logical_write_bytes;
-        }
+    let mut record = FinalRecord {
+        header: header(RecordKind::Final, process),
+        totals,
+        peak_rss_pages: signal.peak_rss_pages(),
+        wait_status: leader.wait_status(signal),
+        reserved: 0,
+        comm: [0; 16],
+    };
+    leader.comm(&mut record.comm);
+    let bytes = (&raw const record).cast();
+    if ring::send(bytes, size_of::<FinalRecord>() as u64)
+        || UNSENT.insert(&process, &record, 0).is_ok()
+    {
+        return None;
+    }
+    ring::count_loss(LossKind::FinalTotals);
+    let lost = LOST_TOTALS.get_ptr_mut(0)?;
+    // SAFETY: this CPU's element, and programs do not migrate while they run.
+    unsafe {
+        (*lost).cpu_time_ns += record.totals.cpu_time_ns;
+        (*lost).run_queue_wait_ns += record.totals.run_queue_wait_ns;
+        (*lost).voluntary_switches += record.totals.voluntary_switches;
+        (*lost).involuntary_switches += record.totals.involuntary_switches;
+        (*lost).minor_faults += record.totals.minor_faults;
+        (*lost).major_faults += record.totals.major_faults;
+        (*lost).read_bytes += record.totals.read_bytes;
+        (*lost).write_bytes += record.totals.write_bytes;
+        (*lost).cancelled_write_bytes += record.totals.cancelled_write_bytes;
+        (*lost).logical_read_bytes += record.totals.logical_read_bytes;
+        (*lost).logical_write_bytes += record.totals.logical_write_bytes;
     }
     Some(())
 }

@@ -67,12 +67,19 @@ pub fn emit<T>(on_loss: LossKind, fill: impl FnOnce(*mut T)) -> bool {
 /// Copies a record of variable length. False when there is no room: the loss is counted.
 #[inline(always)]
 pub fn emit_bytes(on_loss: LossKind, record: *const u8, length: u64) -> bool {
+    let is_sent = send(record, length);
+    if !is_sent {
+        count_loss(on_loss);
+    }
+    is_sent
+}
+
+/// Copies a record. False when there is no room: what becomes of it is the caller's affair.
+#[inline(always)]
+pub fn send(record: *const u8, length: u64) -> bool {
     // SAFETY: the verifier has checked that `length` bytes can be read at `record`.
     let error =
         unsafe { bpf_ringbuf_output(events(), record.cast_mut().cast(), length, wakeup_flags()) };
-    if error != 0 {
-        count_loss(on_loss);
-    }
     error == 0
 }
 

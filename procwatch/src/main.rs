@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use procwatch::{
     cli::{args::Cli, usage},
     commands,
@@ -12,7 +11,7 @@ use procwatch::{
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_process() {
         Ok(cli) => cli,
         Err(error) => {
             return match usage::explain(&error) {

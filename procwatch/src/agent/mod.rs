@@ -4,7 +4,15 @@
 //! order to stop. It never waits for its listener: what a slow one does not take is dropped beyond a
 //! bound, counted, and reported with the next sample.
 
-use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use tokio::{
     io::unix::AsyncFd,
@@ -85,6 +93,8 @@ pub enum AgentError {
 pub struct Agent {
     /// The thread holds the other end and stops when this one is used or dropped.
     stop: Option<oneshot::Sender<()>>,
+    /// Set to end at once, without waiting for the last closing records.
+    is_impatient: Arc<AtomicBool>,
     messages: mpsc::Receiver<Message>,
     thread: Option<JoinHandle<Result<(), AgentError>>>,
 }
@@ -96,6 +106,8 @@ impl Agent {
     /// When the thread cannot be started. What the host refuses is told by the status instead.
     pub fn start(start: Start, plan: Plan) -> Result<Self, AgentError> {
         let (stop, stopped) = oneshot::channel();
+        let is_impatient = Arc::new(AtomicBool::new(false));
+        let hurry = Arc::clone(&is_impatient);
         let (sender, messages) = mpsc::channel(BATCHES_MAX);
         let thread = std::thread::Builder::new()
             .name("collector".to_owned())
@@ -105,12 +117,13 @@ impl Agent {
                     .build()
                     .map_err(AgentError::Start)?;
                 runtime
-                    .block_on(collect(start, plan, stopped, sender))
+                    .block_on(collect(start, plan, stopped, &hurry, sender))
                     .map_err(AgentError::Collect)
             })
             .map_err(AgentError::Start)?;
         Ok(Self {
             stop: Some(stop),
+            is_impatient,
             messages,
             thread: Some(thread),
         })
@@ -122,10 +135,13 @@ impl Agent {
     }
 
     /// Orders the collection to end. The messages that are still to come end with
-    /// [`Message::Finished`].
+    /// [`Message::Finished`]. The second time, the last closing records are not waited for.
     pub fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
+        match self.stop.take() {
+            Some(stop) => {
+                let _ = stop.send(());
+            }
+            None => self.is_impatient.store(true, Ordering::Relaxed),
         }
     }
 
@@ -135,6 +151,7 @@ impl Agent {
     /// When collection broke off.
     pub fn join(mut self) -> Result<(), AgentError> {
         self.stop();
+        self.is_impatient.store(true, Ordering::Relaxed);
         self.messages.close();
         match self.thread.take() {
             Some(thread) => thread.join().map_err(|_| AgentError::Panicked)?,
@@ -147,6 +164,7 @@ async fn collect(
     start: Start,
     plan: Plan,
     mut stopped: oneshot::Receiver<()>,
+    hurry: &AtomicBool,
     sender: mpsc::Sender<Message>,
 ) -> io::Result<()> {
     let mut collector = Collector::start(start)?;
@@ -155,14 +173,13 @@ async fn collect(
         waiting: Vec::new(),
         is_wanted: plan.events == Events::Live,
     };
+    // What lives already is on the books before anyone is told that we watch.
+    prefer_this_thread();
+    let first = collector.sample(Freshness::Full, &mut |event| outbox.hold(event))?;
     outbox
         .send(Message::Ready(Box::new(collector.status())))
         .await;
-    outbox
-        .send(Message::Sample(Arc::new(
-            collector.sample(Freshness::Full, &mut |_| ())?,
-        )))
-        .await;
+    outbox.send(Message::Sample(Arc::new(first))).await;
 
     // A second descriptor of the ring buffer, so that waiting does not borrow the collector.
     let wakeups = collector
@@ -219,7 +236,8 @@ async fn collect(
     }
 
     if plan.events == Events::Live {
-        collector.settle(SETTLE_TIME, &mut |event| outbox.hold(event))?;
+        let is_impatient = || hurry.load(Ordering::Relaxed);
+        collector.settle(SETTLE_TIME, &is_impatient, &mut |event| outbox.hold(event))?;
     }
     let batch = std::mem::take(&mut outbox.waiting);
     if !batch.is_empty() {
@@ -235,6 +253,13 @@ async fn collect(
         .send(Message::Finished(Box::new(Finished { status, collector })))
         .await;
     Ok(())
+}
+
+/// A host that is short of CPU is when figures are wanted, and records are lost if nobody takes them.
+fn prefer_this_thread() {
+    const NICENESS: i32 = -10;
+    // Without the right to it, it stays as it is.
+    let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
 /// What is on its way to the listener.

@@ -2,7 +2,10 @@
 
 use std::{str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    error::ErrorKind, parser::ValueSource,
+};
 
 use crate::{
     kernel::RingBufferSize,
@@ -19,7 +22,7 @@ use crate::{
 /// Without a command: the live table. Runs as root, on eBPF; where the host refuses that, on /proc
 /// alone, and says so.
 #[derive(Debug, Parser)]
-#[command(name = "procwatch", version, args_conflicts_with_subcommands = true)]
+#[command(name = "procwatch", version)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -68,13 +71,13 @@ pub struct TopArgs {
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
     /// From one sample to the next, such as 500ms or 2s.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval, default_value = "1s")]
+    #[arg(long, short, value_name = "DURATION", value_parser = interval, default_value = "1s", allow_hyphen_values = true)]
     pub interval: Duration,
     /// The field to sort by: numbers from the largest, text from A.
     #[arg(long, short, value_name = "FIELD", default_value = "cpu_pct", value_parser = Field::from_str)]
     pub sort: Field,
     /// At most this many processes.
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, allow_negative_numbers = true)]
     pub limit: Option<usize>,
     /// Only processes that match, such as 'cpu_pct > 5 and user == "www-data"' or a bare word.
     #[arg(long, short, value_name = "EXPR", value_parser = Filter::from_str)]
@@ -108,7 +111,7 @@ pub struct EventsArgs {
     #[arg(long, short, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub kind: Vec<Kind>,
     /// End after this long, such as 10s; else at Ctrl-C.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval)]
+    #[arg(long, short, value_name = "DURATION", value_parser = interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// One line an event: text for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
@@ -125,6 +128,41 @@ pub enum Kind {
     Exit,
 }
 
+impl Cli {
+    /// Parses the arguments of this process.
+    ///
+    /// # Errors
+    /// When they are wrong; and help and version, which clap treats alike.
+    pub fn of_process() -> Result<Self, clap::Error> {
+        Self::try_from(std::env::args_os())
+    }
+
+    /// Parses arguments, the first of which is the program's name.
+    ///
+    /// # Errors
+    /// As [`Self::of_process`].
+    pub fn try_from(
+        arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        if let Some((name, _)) = matches.subcommand() {
+            // Those of the live table stand before a command only where there is none.
+            let table = TopArgs::augment_args(clap::Command::new("top"));
+            let stray = table.get_arguments().find(|argument| {
+                matches.value_source(argument.get_id().as_str()) == Some(ValueSource::CommandLine)
+            });
+            if let Some(stray) = stray {
+                let flag = stray.get_long().unwrap_or_default();
+                let text =
+                    format!("--{flag} stands before the command; try procwatch {name} --{flag}");
+                return Err(command.error(ErrorKind::ArgumentConflict, text));
+            }
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
 impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
@@ -138,13 +176,13 @@ impl Kind {
 #[derive(Debug, Args)]
 pub struct TreeArgs {
     /// Only this process, its ancestors and its descendants.
-    #[arg(long, short)]
+    #[arg(long, short, value_name = "PID", value_parser = number::<u32>, allow_negative_numbers = true)]
     pub pid: Option<u32>,
     /// The dead too, not only where the living descend from them.
     #[arg(long, short)]
     pub exited: bool,
     /// Watch for this long first, such as 10s: only who dies meanwhile is known as dead.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval)]
+    #[arg(long, short, value_name = "DURATION", value_parser = interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -160,6 +198,11 @@ pub struct StatusArgs {
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// The longest: a year, well within what clocks can add.
 const INTERVAL_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse()
+        .map_err(|_| "it must be a whole number".to_owned())
+}
 
 fn interval(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).map_err(|error| error.to_string())?;
@@ -177,8 +220,6 @@ fn ring_buffer(text: &str) -> Result<RingBufferSize, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -43,15 +43,8 @@ pub fn explain(error: &clap::Error) -> Option<String> {
                 format!("{argument}: {value:?} is not valid")
             }
         }
-        ErrorKind::ArgumentConflict => {
-            let other = shown(ContextKind::PriorArg).unwrap_or_else(|| "a command".to_owned());
-            format!("{argument} cannot be used with {other}")
-        }
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            first.trim_start_matches("error: ").to_owned()
-        }
+        ErrorKind::ArgumentConflict => return Some(first_line(error)),
+        _ => first_line(error),
     };
     if error.kind() == ErrorKind::ValueValidation
         && let Some(source) = std::error::Error::source(error)
@@ -82,15 +75,20 @@ pub fn explain(error: &clap::Error) -> Option<String> {
     Some(line.replace('\n', " "))
 }
 
+/// As the parser puts it, without its usage lines.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    first.trim_start_matches("error: ").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
     fn check(arguments: &[&str], expected: &str) {
         let arguments = std::iter::once("procwatch").chain(arguments.iter().copied());
-        let error = Cli::try_parse_from(arguments).unwrap_err();
+        let error = Cli::try_from(arguments).unwrap_err();
         assert_eq!(explain(&error).as_deref(), Some(expected));
     }
 

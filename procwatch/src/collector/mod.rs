@@ -142,10 +142,10 @@ impl Collector {
             Err(refusal) => (None, Some(refusal)),
         };
         let names = HostNames::new(&proc);
-        Ok(Self {
+        let mut collector = Self {
             session,
             refusal,
-            ledger: Ledger::watching_since(Now::read().boot_ns),
+            ledger: Ledger::default(),
             proc,
             names,
             holes: HashSet::new(),
@@ -154,7 +154,10 @@ impl Collector {
             losses: Losses::default(),
             nameless: Totals::ZERO,
             output_loss: 0,
-        })
+        };
+        let watching_since_ns = collector.start_of_look(Now::read().boot_ns);
+        collector.ledger = Ledger::watching_since(watching_since_ns);
+        Ok(collector)
     }
 
     /// Readable when the backlog of records wants draining. `None` without eBPF.
@@ -188,6 +191,7 @@ impl Collector {
         freshness: Freshness,
         tell: &mut dyn FnMut(Event),
     ) -> io::Result<Sample> {
+        let began_ns = self.start_of_look(Now::read().boot_ns);
         if self.session.is_some() {
             self.pass(freshness, tell)?;
         } else {
@@ -197,12 +201,21 @@ impl Collector {
         Ok(Sample {
             time_ns: now.wall_ns,
             boot_time_ns: now.boot_ns,
+            began_ns,
             host: host_sample(&self.proc).map_err(io::Error::other)?,
             processes: self.ledger.take_processes(),
             nameless: self.nameless,
             loss: self.losses(),
             sources: self.sources(),
         })
+    }
+
+    /// A time as processes' starts are told: exact, or cut off to a tick where /proc tells them.
+    fn start_of_look(&self, boot_ns: u64) -> u64 {
+        match self.session {
+            Some(_) => boot_ns,
+            None => boot_ns - boot_ns % self.proc.tick_ns(),
+        }
     }
 
     fn pass(&mut self, freshness: Freshness, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
@@ -235,12 +248,20 @@ impl Collector {
             ledger.begin_pass(PassScope::All, now.boot_ns);
             session.pass(PassScope::All, |thread| ledger.thread_seen(&thread, names))?;
         }
-        // What ended before the pass came by has its record in the ring by now.
+        // What ended before the pass came by has its record in the ring by now, but for one that is
+        // being written, and those behind it.
         session.drain(|observation| ledger.observe(observation, names, tell));
+        session.drain_unsent(|observation| ledger.observe(observation, names, tell))?;
         let missing = ledger.end_pass(now.boot_ns, names, tell);
         for id in missing {
-            if !self.fill_hole(id, tell) {
+            if self.fill_hole(id, tell) {
+                continue;
+            }
+            if self.ledger.is_missing_for_long(id, now.boot_ns) {
                 self.ledger.vanished(id, tell);
+            } else {
+                // Settled by the next pass, unless its record is there by then.
+                self.full_pass_due_ns = 0;
             }
         }
         if is_full && now.boot_ns >= self.hole_search_due_ns {
@@ -256,17 +277,24 @@ impl Collector {
         self.read_losses()
     }
 
-    /// Gives the closing records of what has already exited time to arrive, then closes the books.
+    /// Gives the closing records of what has already exited time to arrive, then closes the books. After
+    /// a storm the kernel needs seconds to free what has ended. `is_impatient` cuts the wait short.
     ///
     /// # Errors
     /// As [`Self::sample`].
-    pub fn settle(&mut self, patience: Duration, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+    pub fn settle(
+        &mut self,
+        patience: Duration,
+        is_impatient: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(Event),
+    ) -> io::Result<()> {
         // A pass tells the ends of zombies, whose closing records may be long in coming.
         self.sample(Freshness::Full, tell)?;
         let deadline = std::time::Instant::now() + patience;
         while self.session.is_some()
             && self.ledger.has_pending_ends()
             && std::time::Instant::now() < deadline
+            && !is_impatient()
         {
             std::thread::sleep(Duration::from_millis(5));
             self.drain(tell);
@@ -281,13 +309,14 @@ impl Collector {
             return Ok(());
         };
         self.losses = session.losses()?;
-        let mut nameless = session.nameless()?;
+        self.nameless = session.nameless()?;
         if self.losses.final_totals > 0 {
             // What was closed under its name is not nameless.
-            nameless = nameless.since(&self.ledger.closed_without_record().totals);
+            self.nameless = self
+                .nameless
+                .since(&self.ledger.closed_without_record().totals);
         }
-        nameless.add(&self.ledger.crowded_out().totals);
-        self.nameless.raise_to(&nameless);
+        self.nameless.add(&self.ledger.crowded_out().totals);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Listening to a running collection until it ends, or until the user or the system says stop.
 
-use std::io;
+use std::{io, time::Duration};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,6 +9,9 @@ use crate::{
     agent::{Agent, Finished, Message, Plan},
     collector::{Start, Status},
 };
+
+/// How long the end may take before the user is told what it waits for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the listener wants after a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub(super) enum Then {
 pub(super) fn listen(
     start: Start,
     plan: Plan,
-    duration: Option<std::time::Duration>,
+    duration: Option<Duration>,
     mut each: impl FnMut(Message) -> io::Result<Then>,
 ) -> super::Result<Box<Finished>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -36,10 +39,17 @@ pub(super) fn listen(
         let mut finished = None;
         let mut deadline = None;
         let mut output_error = None;
+        let mut patience = None;
         loop {
             let time_is_up = async {
                 match deadline {
                     Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let takes_long = async {
+                match patience {
+                    Some(end) => tokio::time::sleep_until(end).await,
                     None => std::future::pending().await,
                 }
             };
@@ -63,11 +73,22 @@ pub(super) fn listen(
                         }
                     }
                 },
-                _ = interrupt.recv() => agent.stop(),
-                _ = terminate.recv() => agent.stop(),
+                _ = interrupt.recv() => {
+                    patience = Some(tokio::time::Instant::now() + PATIENCE);
+                    agent.stop();
+                }
+                _ = terminate.recv() => {
+                    patience = Some(tokio::time::Instant::now() + PATIENCE);
+                    agent.stop();
+                }
                 () = time_is_up => {
                     deadline = None;
+                    patience = Some(tokio::time::Instant::now() + PATIENCE);
                     agent.stop();
+                }
+                () = takes_long => {
+                    patience = None;
+                    eprintln!("waiting for the kernel to close the last accounts; Ctrl-C ends at once");
                 }
             }
         }

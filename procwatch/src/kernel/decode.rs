@@ -64,7 +64,8 @@ fn try_decode(bytes: &[u8], page_size: u64) -> Option<Observation> {
                 cgroup_id: record.cgroup_id,
             },
             comm: Comm(record.comm),
-            exe: (!has(ExecRecord::EXE_TRUNCATED) && !exe.is_empty()).then(|| path(exe)),
+            exe: (!has(ExecRecord::EXE_TRUNCATED) && !exe.is_empty())
+                .then(|| path(exe, has(ExecRecord::EXE_DELETED))),
             argv: (!has(ExecRecord::ARGV_UNREADABLE)).then(|| kernel_text(argv).into()),
             argv_truncated: has(ExecRecord::ARGV_TRUNCATED),
         }))
@@ -82,16 +83,21 @@ fn try_decode(bytes: &[u8], page_size: u64) -> Option<Observation> {
         }))
     } else if header.kind == RecordKind::Final as u32 {
         let (record, _) = FinalRecord::read_from_prefix(bytes).ok()?;
-        Some(Observation::Closed(Closed {
-            id,
-            time_ns,
-            comm: Comm(record.comm),
-            totals: totals(&record.totals),
-            peak_rss_bytes: record.peak_rss_pages.saturating_mul(page_size),
-            status: WaitStatus(record.wait_status),
-        }))
+        Some(Observation::Closed(closed(&record, page_size)))
     } else {
         None
+    }
+}
+
+/// The closing of an account.
+pub(super) fn closed(record: &FinalRecord, page_size: u64) -> Closed {
+    Closed {
+        id: process_id(record.header.process),
+        time_ns: record.header.time_ns,
+        comm: Comm(record.comm),
+        totals: totals(&record.totals),
+        peak_rss_bytes: record.peak_rss_pages.saturating_mul(page_size),
+        status: WaitStatus(record.wait_status),
     }
 }
 
@@ -172,13 +178,16 @@ fn ended_totals(ended: &EndedTotals, departed: &DepartedTotals) -> Totals {
         .with(Counter::LogicalWrite, departed.logical_write_bytes)
 }
 
-/// From components, last first and each ended by a NUL, to a path.
-fn path(components: &[u8]) -> Box<str> {
+/// From components, last first and each ended by a NUL, to a path as /proc shows it.
+fn path(components: &[u8], is_deleted: bool) -> Box<str> {
     let mut path = Vec::with_capacity(components.len());
     let components = components.strip_suffix(&[0]).unwrap_or(components);
     for component in components.split(|byte| *byte == 0).rev() {
         path.push(b'/');
         path.extend(component);
+    }
+    if is_deleted {
+        path.extend(b" (deleted)");
     }
     kernel_text(&path).into()
 }

@@ -114,6 +114,7 @@ pub(super) fn resolve(
         file_path_dentry: needed("file", "f_path.dentry")?,
         dentry_parent: needed("dentry", "d_parent")?,
         dentry_name: needed("dentry", "d_name.name")?,
+        dentry_hash_pprev: optional("dentry", "d_hash.pprev"),
         vfsmount_root: needed("vfsmount", "mnt_root")?,
         mount_vfsmount: needed("mount", "mnt")?,
         mount_parent: needed("mount", "mnt_parent")?,

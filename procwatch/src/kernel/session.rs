@@ -12,15 +12,19 @@ use std::{
 
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::{MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Iter, ProgramError},
 };
-use procwatch_common::{loss::LossKind, totals::RawTotals};
+use procwatch_common::{
+    lifecycle::FinalRecord,
+    loss::LossKind,
+    totals::{RawProcessId, RawTotals},
+};
 use thiserror::Error;
 
 use super::{
     btf::Btf,
-    decode::{decode_record, decode_threads},
+    decode::{closed, decode_record, decode_threads},
     layout,
     probes::{ACTIVE_TASKS, Hook, PER_CPU, PROBES, ProbeState, TASKS},
 };
@@ -103,6 +107,7 @@ pub struct Session {
     events: RingBuf<MapData>,
     losses: PerCpuArray<MapData, u64>,
     lost_totals: PerCpuArray<MapData, RawTotals>,
+    unsent: HashMap<MapData, RawProcessId, FinalRecord>,
     page_size: u64,
     buffer: Vec<u8>,
     /// Records of the ring buffer that could not be decoded.
@@ -156,7 +161,10 @@ impl Session {
         let lost_totals =
             PerCpuArray::try_from(taken("LOST_TOTALS", ebpf.take_map("LOST_TOTALS"))?)
                 .map_err(bad_map)?;
+        let unsent =
+            HashMap::try_from(taken("UNSENT", ebpf.take_map("UNSENT"))?).map_err(bad_map)?;
         let mut session = Self {
+            unsent,
             ebpf,
             events,
             losses,
@@ -182,6 +190,24 @@ impl Session {
             }
         }
         records
+    }
+
+    /// Hands over the closing records that found no room in the ring buffer.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn drain_unsent(&mut self, mut each: impl FnMut(Observation)) -> io::Result<()> {
+        let ids: Vec<RawProcessId> = self
+            .unsent
+            .keys()
+            .collect::<Result<_, _>>()
+            .map_err(io::Error::other)?;
+        for id in ids {
+            let record = self.unsent.get(&id, 0).map_err(io::Error::other)?;
+            self.unsent.remove(&id).map_err(io::Error::other)?;
+            each(Observation::Closed(closed(&record, self.page_size)));
+        }
+        Ok(())
     }
 
     /// One pass over the threads of the host.

@@ -7,10 +7,10 @@
 //! | every total, peak RSS | the highest reading: totals never fall, and a lower one has missed a thread |
 //! | exe, argv | the last exec record; else the parent's at the fork; else /proc, once |
 //! | comm, uid, cgroup | the latest reading from any source |
-//! | parent now | the latest pass; until then the fork record |
+//! | parent now | the latest of pass and exit record; until then the fork record |
 //! | parent at birth (the tree) | the fork record; else the first reading |
 //! | exit status | the closing record; else the zombie's; else the exit record's |
-//! | end | an exit or closing record; else absence from a pass over all threads and from /proc |
+//! | end | an exit or closing record; else absence from two passes over all threads, and from /proc |
 //!
 //! Observations may be lost, late or doubled: an end is told once, a process that ended does not come
 //! back, and a pass over all threads settles which processes live.
@@ -56,8 +56,12 @@ struct Account {
     owner: Owner,
     /// The last pass that this process was in, or that its record outdates.
     pass: u64,
+    /// Its birth has been told, or its record was lost or is from before us.
+    is_birth_told: bool,
     /// Its end has been told.
     is_end_told: bool,
+    /// When it was first missing from a pass over all threads.
+    missing_since_ns: Option<u64>,
     /// Waits to be reaped, and has run its last.
     is_zombie_off_cpu: bool,
     /// Its program and arguments are still to be looked up, or the parent's that it took over were.
@@ -156,8 +160,10 @@ impl Ledger {
             comm,
             owner,
             pass,
+            is_birth_told: false,
             is_end_told: false,
             is_zombie_off_cpu: false,
+            missing_since_ns: None,
             lacks_facts,
         })
     }

@@ -15,6 +15,9 @@ pub struct Sample {
     pub time_ns: u64,
     /// Nanoseconds since boot (`CLOCK_BOOTTIME`): what intervals are measured with.
     pub boot_time_ns: u64,
+    /// When the look at the processes began, nanoseconds since boot: who is missing from the sample and
+    /// started later may have been there when it was dated.
+    pub began_ns: u64,
     pub host: HostSample,
     /// Ordered by [`ProcessId`].
     pub processes: Vec<ProcessSample>,

@@ -52,19 +52,18 @@ impl Snapshot {
             while earlier.next_if(|before| before.id < process.id).is_some() {}
             deltas.push(match earlier.next_if(|before| before.id == process.id) {
                 Some(before) => process.totals.since(&before.totals),
-                None if process.id.start_time_ns >= previous.boot_time_ns => process.totals,
+                None if process.id.start_time_ns >= previous.began_ns => process.totals,
                 None => Totals::UNKNOWN,
             });
         }
-        let mut processes_cpu_ns: u64 = deltas
+        let named_cpu_ns: u64 = deltas
             .iter()
             .filter_map(|delta| delta.get(Counter::CpuTime))
             .sum();
-        processes_cpu_ns += current
-            .nameless
-            .since(&previous.nameless)
-            .get(Counter::CpuTime)
-            .unwrap_or(0);
+        // Falls when what was nameless is found out to have been closed under its name.
+        let nameless = |sample: &Sample| sample.nameless.get(Counter::CpuTime).unwrap_or(0);
+        let processes_cpu_ns =
+            (named_cpu_ns + nameless(&current)).saturating_sub(nameless(previous));
         let not_busy_ns = current
             .host
             .cpu_idle_ns

@@ -4,7 +4,7 @@
 //! is a field of its sample. Events may be missing, late or doubled. A parent starts before its child,
 //! so an edge that says otherwise is refused, and the tree can have no cycle.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -31,10 +31,32 @@ pub struct ForkTree {
 pub struct Node {
     parent: Option<ProcessId>,
     /// In the order of their births.
-    children: Vec<ProcessId>,
+    children: BTreeSet<Birth>,
     life: Life,
     /// Dead, and past its time: it goes with its last child.
     is_kept_for_children: bool,
+}
+
+/// A process in the order of births: a shell that has run ten thousand commands has as many children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Birth {
+    start_time_ns: u64,
+    pid: u32,
+}
+
+impl From<ProcessId> for Birth {
+    fn from(id: ProcessId) -> Self {
+        Self {
+            start_time_ns: id.start_time_ns,
+            pid: id.pid,
+        }
+    }
+}
+
+impl From<Birth> for ProcessId {
+    fn from(birth: Birth) -> Self {
+        Self::new(birth.pid, birth.start_time_ns)
+    }
 }
 
 /// What is known of a node's life.
@@ -124,9 +146,7 @@ impl ForkTree {
             return;
         }
         let siblings = &mut self.nodes.entry(parent).or_default().children;
-        let birth = |id: &ProcessId| (id.start_time_ns, id.pid);
-        let at = siblings.partition_point(|sibling| birth(sibling) < birth(&child));
-        siblings.insert(at, child);
+        siblings.insert(child.into());
         if let Some(node) = self.nodes.get_mut(&child) {
             node.parent = Some(parent);
         }
@@ -194,7 +214,7 @@ impl ForkTree {
             let Some(siblings) = self.nodes.get_mut(&parent) else {
                 return;
             };
-            siblings.children.retain(|child| *child != id);
+            siblings.children.remove(&id.into());
             let may_go = siblings.is_kept_for_children || matches!(siblings.life, Life::Unseen);
             if !siblings.children.is_empty() || !may_go {
                 return;
@@ -211,9 +231,9 @@ impl ForkTree {
         if let Some(parent) = node.parent
             && let Some(grandparent) = self.nodes.get_mut(&parent)
         {
-            grandparent.children.retain(|child| *child != id);
+            grandparent.children.remove(&id.into());
         }
-        for child in node.children {
+        for child in node.children.into_iter().map(ProcessId::from) {
             if let Some(orphan) = self.nodes.get_mut(&child) {
                 orphan.parent = None;
             }
@@ -256,7 +276,12 @@ impl ForkTree {
                 continue;
             };
             rows.push((depth, id));
-            stack.extend(node.children.iter().rev().map(|child| (depth + 1, *child)));
+            stack.extend(
+                node.children
+                    .iter()
+                    .rev()
+                    .map(|child| (depth + 1, (*child).into())),
+            );
         }
         rows
     }
@@ -299,7 +324,7 @@ impl ForkTree {
                 let mut sum = own(id).unwrap_or(Totals::ZERO);
                 if let Some(node) = self.nodes.get(&id) {
                     for child in &node.children {
-                        if let Some(below) = sums.get(child) {
+                        if let Some(below) = sums.get(&ProcessId::from(*child)) {
                             sum.add(below);
                         }
                     }

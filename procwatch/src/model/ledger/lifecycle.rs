@@ -27,7 +27,9 @@ impl Ledger {
     }
 
     fn forked(&mut self, forked: &Forked, names: &mut dyn Names, tell: &mut dyn FnMut(Event)) {
-        if self.accounts.contains_key(&forked.id) || self.tree.has_ended(forked.id) {
+        let on_record = self.accounts.get(&forked.id);
+        if self.tree.has_ended(forked.id) || on_record.is_some_and(|account| account.is_birth_told)
+        {
             return;
         }
         let inherited = self.accounts.get(&forked.parent).map(|parent| {
@@ -55,14 +57,25 @@ impl Ledger {
             }
         };
         let parent = (forked.parent.pid != 0).then_some(forked.parent);
-        self.open(
-            forked.id,
-            parent,
-            Arc::clone(&facts),
-            forked.comm,
-            forked.owner,
-            lacks_facts,
-        );
+        let account = match self.accounts.get_mut(&forked.id) {
+            // A pass, or a later record, was here first.
+            Some(account) => {
+                if account.lacks_facts {
+                    account.sample.facts = with_comm(Arc::clone(&facts), account.comm);
+                    account.lacks_facts = lacks_facts;
+                }
+                account
+            }
+            None => self.open(
+                forked.id,
+                parent,
+                Arc::clone(&facts),
+                forked.comm,
+                forked.owner,
+                lacks_facts,
+            ),
+        };
+        account.is_birth_told = true;
         tell(Event {
             kind: EventKind::Fork,
             time_ns: Some(forked.time_ns),
@@ -150,6 +163,7 @@ impl Ledger {
         sample.totals.raise_to(&exited.totals);
         raise(&mut sample.peak_rss_bytes, exited.peak_rss_bytes);
         sample.rss_bytes = None;
+        sample.parent = (exited.parent.pid != 0).then_some(exited.parent);
         sample.facts = with_comm(Arc::clone(&sample.facts), exited.comm);
         account.comm = exited.comm;
         if !account.is_end_told {

@@ -32,7 +32,9 @@ impl Ledger {
         self.tree.living(seen.id, seen.parent);
         match self.accounts.get_mut(&seen.id) {
             None => {
-                if seen.id.start_time_ns >= self.watching_since_ns {
+                let is_birth_told =
+                    seen.id.start_time_ns >= self.watching_since_ns && self.pass.number > 1;
+                if is_birth_told {
                     tell(Event {
                         kind: EventKind::Fork,
                         time_ns: Some(seen.id.start_time_ns),
@@ -49,14 +51,17 @@ impl Ledger {
                         owner: Owner::default(),
                         sample: seen,
                         pass,
+                        is_birth_told: true,
                         is_end_told: false,
                         is_zombie_off_cpu: is_zombie,
+                        missing_since_ns: None,
                         lacks_facts: false,
                     },
                 );
             }
             Some(account) => {
                 account.pass = pass;
+                account.missing_since_ns = None;
                 account.is_zombie_off_cpu = is_zombie;
                 let sample = &mut account.sample;
                 sample.totals.raise_to(&seen.totals);
@@ -80,6 +85,7 @@ impl Ledger {
     pub fn excuse(&mut self, id: ProcessId) {
         if let Some(account) = self.accounts.get_mut(&id) {
             account.pass = self.pass.number;
+            account.missing_since_ns = None;
         }
     }
 

@@ -12,6 +12,9 @@ use crate::model::{
     threads::{ProcessSeen, ThreadSum},
 };
 
+/// How long a record may be out of sight: one that is being written hides those behind it, and its writer
+/// may be off its CPU, in a virtual machine for long.
+pub(super) const RECORD_DELAY_MAX_NS: u64 = 200_000_000;
 /// How long a process that has exited may be on its way out before what a pass sees of it is final.
 pub(super) const WAY_OUT_NS: u64 = 20_000_000;
 /// How long a closing record may be on its way: it waits for a grace period of RCU, which kernels with
@@ -63,6 +66,7 @@ impl Ledger {
             return;
         };
         account.pass = self.pass.number;
+        account.missing_since_ns = None;
         let sample = &mut account.sample;
         sample.source = Source::Ebpf;
         sample.predates_collection |= is_new && seen.has_ended_threads;
@@ -156,13 +160,16 @@ impl Ledger {
     fn settle_living_set(&mut self, now_ns: u64, tell: &mut dyn FnMut(Event)) -> Vec<ProcessId> {
         let mut missing = Vec::new();
         let mut overdue = Vec::new();
-        for account in self.accounts.values() {
+        for account in self.accounts.values_mut() {
             let sample = &account.sample;
             if account.pass == self.pass.number || sample.id.start_time_ns >= self.pass.started_ns {
                 continue;
             }
             match sample.state.ending() {
-                None => missing.push(sample.id),
+                None => {
+                    missing.push(sample.id);
+                    account.missing_since_ns.get_or_insert(now_ns);
+                }
                 // Reaped: its closing record is on its way.
                 Some(ending) => {
                     let since = now_ns.saturating_sub(ending.time_ns.unwrap_or(0));
@@ -183,6 +190,16 @@ impl Ledger {
             self.closed_without_record.add(&account.sample.totals);
         }
         self.close(id, ending, tell);
+    }
+
+    /// Whether a process has been missing from passes for longer than its exit record could be held up
+    /// behind one that was being written.
+    pub fn is_missing_for_long(&self, id: ProcessId, now_ns: u64) -> bool {
+        let missing_since_ns = self
+            .accounts
+            .get(&id)
+            .and_then(|account| account.missing_since_ns);
+        missing_since_ns.is_some_and(|since| now_ns.saturating_sub(since) >= RECORD_DELAY_MAX_NS)
     }
 
     /// A process is neither in a pass nor in /proc, and no record told of its end.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use proptest::prelude::*;
 
 use super::{
-    passes::{CLOSING_RECORD_MAX_NS, WAY_OUT_NS},
+    passes::{CLOSING_RECORD_MAX_NS, RECORD_DELAY_MAX_NS, WAY_OUT_NS},
     *,
 };
 use crate::model::{
@@ -153,7 +153,9 @@ impl Books {
                 ledger.thread_seen(&thread, &mut TestNames);
             }
             for id in ledger.end_pass(now_ns, &mut TestNames, tell) {
-                ledger.vanished(id, tell);
+                if ledger.is_missing_for_long(id, now_ns) {
+                    ledger.vanished(id, tell);
+                }
             }
         });
         self
@@ -210,6 +212,12 @@ fn a_lost_exit_is_settled_by_the_next_pass() {
         .pass(200, [thread(A, Some(INIT), cpu(7))]);
     books.told();
     books.pass(300, []);
+    assert_eq!(
+        books.told(),
+        "",
+        "its record may be hidden behind one that is being written"
+    );
+    books.pass(300 + RECORD_DELAY_MAX_NS, []);
     assert_eq!(books.told(), "exit 10 child code None cpu 7 last_seen\n");
     assert_eq!(books.ledger.closed_without_record().processes, 1);
 }
@@ -234,6 +242,28 @@ fn a_lost_fork_is_settled_by_the_next_pass() {
     );
     assert_eq!(books.ledger.tree().ancestry(B), [INIT, A, B]);
     assert_eq!(books.ledger.take_processes().len(), 2);
+}
+
+#[test]
+fn a_fork_record_that_a_pass_overtakes_is_told_all_the_same() {
+    let mut books = Books::default();
+    books
+        .observe(forked(A, INIT))
+        .observe(executed(A, INIT, "shell"));
+    books.told();
+    books.pass(
+        200,
+        [thread(A, Some(INIT), cpu(1)), thread(B, Some(A), cpu(2))],
+    );
+    assert_eq!(books.told(), "");
+    books.observe(forked(B, A)).observe(forked(B, A));
+    assert_eq!(books.told(), "fork 11 child\n");
+    let child = books.ledger.process(B).unwrap();
+    assert_eq!(
+        child.facts.exe.as_deref(),
+        Some("/bin/shell"),
+        "its parent's image"
+    );
 }
 
 #[test]
