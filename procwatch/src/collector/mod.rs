@@ -12,7 +12,7 @@ mod proc_side;
 use std::{
     io,
     os::fd::{AsFd as _, OwnedFd},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hashbrown::HashSet;
@@ -39,6 +39,9 @@ use crate::{
 const FULL_PASS_INTERVAL_NS: u64 = 5_000_000_000;
 /// Between two comparisons of the living set with /proc.
 const HOLE_SEARCH_INTERVAL_NS: u64 = 30_000_000_000;
+
+/// Between two passes while the last accounts are waited for: longer than a record can be hidden.
+const SETTLE_PASS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How to start collecting.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,8 @@ pub struct Collector {
     names: HostNames,
     /// Living processes that passes leave out, as some kernels do with pid 1.
     holes: HashSet<ProcessId>,
+    /// Processes that were missing from the last pass, and may have a record on its way.
+    unsettled: usize,
     full_pass_due_ns: u64,
     hole_search_due_ns: u64,
     losses: Losses,
@@ -149,6 +154,7 @@ impl Collector {
             proc,
             names,
             holes: HashSet::new(),
+            unsettled: 0,
             full_pass_due_ns: 0,
             hole_search_due_ns: 0,
             losses: Losses::default(),
@@ -253,6 +259,7 @@ impl Collector {
         session.drain(|observation| ledger.observe(observation, names, tell));
         session.drain_unsent(|observation| ledger.observe(observation, names, tell))?;
         let missing = ledger.end_pass(now.boot_ns, names, tell);
+        self.unsettled = 0;
         for id in missing {
             if self.fill_hole(id, tell) {
                 continue;
@@ -262,6 +269,7 @@ impl Collector {
             } else {
                 // Settled by the next pass, unless its record is there by then.
                 self.full_pass_due_ns = 0;
+                self.unsettled += 1;
             }
         }
         if is_full && now.boot_ns >= self.hole_search_due_ns {
@@ -288,20 +296,26 @@ impl Collector {
         is_impatient: &dyn Fn() -> bool,
         tell: &mut dyn FnMut(Event),
     ) -> io::Result<()> {
-        // A pass tells the ends of zombies, whose closing records may be long in coming.
-        self.sample(Freshness::Full, tell)?;
-        let deadline = std::time::Instant::now() + patience;
-        while self.session.is_some()
-            && self.ledger.has_pending_ends()
-            && std::time::Instant::now() < deadline
-            && !is_impatient()
-        {
-            std::thread::sleep(Duration::from_millis(5));
-            self.drain(tell);
+        let deadline = Instant::now() + patience;
+        loop {
+            // A pass tells the ends of zombies, whose closing records may be long in coming, and of those
+            // that are gone without a record.
+            self.sample(Freshness::Full, tell)?;
+            let next_pass = Instant::now() + SETTLE_PASS_INTERVAL;
+            loop {
+                let is_settled = !self.ledger.has_pending_ends() && self.unsettled == 0;
+                if is_settled || Instant::now() >= deadline || is_impatient() {
+                    self.read_losses()?;
+                    self.ledger.settle(tell);
+                    return Ok(());
+                }
+                if Instant::now() >= next_pass {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+                self.drain(tell);
+            }
         }
-        self.read_losses()?;
-        self.ledger.settle(tell);
-        Ok(())
     }
 
     fn read_losses(&mut self) -> io::Result<()> {

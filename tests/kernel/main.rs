@@ -1,0 +1,47 @@
+//! What procwatch says of the kernel's processes, against what somebody else says.
+
+mod argv;
+mod balance;
+mod cleanup;
+mod cpu;
+mod exits;
+mod fallback;
+mod figures;
+mod identity;
+mod io;
+mod living_set;
+mod loss;
+mod storm;
+
+/// Does what is to be watched.
+const WORKLOAD: &str = env!("CARGO_BIN_EXE_workload");
+
+/// Records a role of the workload until the accounts of the processes that `pids` picks are closed.
+///
+/// Some kernels run no BPF program while a thread of pid 1 is current, and a process is freed in a
+/// softirq on top of whichever thread that may be: its closing record is then never written. That this
+/// happens is `storm`'s to judge; what a closed account says is judged by whoever calls this.
+fn recorded_closed(
+    arguments: &[&str],
+    pids: fn(&serde_json::Value) -> Vec<u64>,
+) -> (procwatch_tests::record::Record, serde_json::Value) {
+    const ATTEMPTS: u32 = 5;
+    for attempt in 1..=ATTEMPTS {
+        let recorder = procwatch_tests::record::Recorder::start();
+        let told = workload(arguments);
+        let record = recorder.stop();
+        if pids(&told)
+            .into_iter()
+            .all(|pid| record.the("exit", pid)["totals_at"] == "final")
+        {
+            return (record, told);
+        }
+        procwatch_tests::skip::figure(&format!("attempt {attempt}: an account was not closed"));
+    }
+    panic!("{arguments:?}: the account was not closed in {ATTEMPTS} attempts");
+}
+
+/// Runs a role of the workload to its end.
+fn workload(arguments: &[&str]) -> serde_json::Value {
+    procwatch_tests::workload::run(WORKLOAD, arguments)
+}
