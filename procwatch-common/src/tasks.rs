@@ -59,8 +59,6 @@ impl ThreadRecord {
     pub const UNINTERRUPTIBLE: u32 = 1 << 4;
     /// Stopped by a signal or a tracer.
     pub const STOPPED: u32 = 1 << 5;
-    /// `rss_pages` leaves out what CPUs have not yet folded into the kernel's counter.
-    pub const RSS_APPROXIMATE: u32 = 1 << 6;
 }
 
 /// The sums that `signal_struct` keeps of threads that were released.

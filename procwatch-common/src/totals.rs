@@ -64,6 +64,17 @@ pub struct DepartedTotals {
 
 const _: () = assert!(size_of::<DepartedTotals>() == 6 * 8);
 
+impl DepartedTotals {
+    pub const ZERO: Self = Self {
+        run_queue_wait_ns: 0,
+        read_bytes: 0,
+        write_bytes: 0,
+        cancelled_write_bytes: 0,
+        logical_read_bytes: 0,
+        logical_write_bytes: 0,
+    };
+}
+
 /// Names a process for as long as the host is up: a pid alone comes back.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -34,16 +34,8 @@ pub fn of(process: &RawProcessId) -> Option<&'static DepartedTotals> {
 /// Adds what an exiting thread has run up.
 pub fn add(process: &RawProcessId, own: &RawTotals) {
     if DEPARTED.get_ptr(process).is_none() {
-        let empty = DepartedTotals {
-            run_queue_wait_ns: 0,
-            read_bytes: 0,
-            write_bytes: 0,
-            cancelled_write_bytes: 0,
-            logical_read_bytes: 0,
-            logical_write_bytes: 0,
-        };
         // Two threads may exit at once: whoever comes second finds the entry of the first.
-        let _ = DEPARTED.insert(process, empty, BPF_NOEXIST);
+        let _ = DEPARTED.insert(process, DepartedTotals::ZERO, BPF_NOEXIST);
     }
     let Some(entry) = DEPARTED.get_ptr_mut(process) else {
         ring::count_loss(LossKind::DepartedThread);

@@ -237,11 +237,13 @@ impl Task {
             logical_write_bytes: 0,
         };
         if layout!(task_rchar) != ABSENT {
+            totals.logical_read_bytes = member!(self.0, task_rchar, u64);
+            totals.logical_write_bytes = member!(self.0, task_wchar, u64);
+        }
+        if layout!(task_read_bytes) != ABSENT {
             totals.read_bytes = member!(self.0, task_read_bytes, u64);
             totals.write_bytes = member!(self.0, task_write_bytes, u64);
             totals.cancelled_write_bytes = member!(self.0, task_cancelled_write_bytes, u64);
-            totals.logical_read_bytes = member!(self.0, task_rchar, u64);
-            totals.logical_write_bytes = member!(self.0, task_wchar, u64);
         }
         totals
     }

@@ -182,9 +182,9 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
         departed::add(&process, &own);
         return None;
     }
-    // A process that never lost a thread before needs no entry: its leader's totals are its own.
-    let had_other_threads = departed::of(&process).is_some();
-    if had_other_threads {
+    // A process that never had another thread needs no entry: its leader's totals are its own. One whose
+    // other threads are just on their way here must not be forgotten when they make the entry.
+    if signal.threads() > 1 || departed::of(&process).is_some() {
         departed::add(&process, &own);
     }
     ring::emit(LossKind::Exit, |record: *mut ExitRecord| {
@@ -218,7 +218,8 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
     Some(())
 }
 
-/// Fires once nothing holds on to a task any more, an RCU grace period after it was reaped.
+/// Fires an RCU grace period after a task was reaped and has left its CPU for good; what its threads
+/// shared is still there.
 #[btf_tracepoint(function = "sched_process_free")]
 pub fn pw_free(context: BtfTracePointContext) -> i32 {
     try_free(&context);

@@ -5,8 +5,8 @@
 //! one number tells that there is nothing to write, read and merge. Few members are looked at, for
 //! what a pass costs is cache lines fetched from tasks that nobody else touches.
 //!
-//! What can change while a process sleeps is its parent, which is looked at, and its resident set when
-//! pages are reclaimed, which is not: a pass over all threads brings it up to date.
+//! What can change while a process sleeps is its parent, which is looked at, and its cgroup, and its resident
+//! set when pages are reclaimed, which are not: a pass over all threads brings them up to date.
 
 use aya_ebpf::{macros::map, maps::Array};
 
@@ -18,7 +18,7 @@ use crate::kernel::{Signal, Task};
 const PLACES: u32 = 65_536;
 
 #[repr(C)]
-struct LastSeen {
+pub struct LastSeen {
     start_time_ns: u64,
     activity: u64,
     parent: u32,
@@ -28,33 +28,42 @@ struct LastSeen {
 #[map]
 static LAST_SEEN: Array<LastSeen> = Array::with_max_entries(PLACES, 0);
 
-/// True when the thread's process has not run, and has the same parent, since this was last asked.
-///
-/// Only ever true for processes of one thread: the account of several is the sum over all of them, and a
-/// pass has to have them all. A second thread, or an end, takes the first to have run.
-#[inline(always)]
-pub fn has_been_quiet(task: Task, signal: Signal, start_time_ns: u64) -> bool {
-    if signal.threads() != 1 {
-        return false;
-    }
-    let now = LastSeen {
-        start_time_ns,
-        activity: task.activity(),
-        parent: task.real_parent().map_or(0, Task::tgid),
-        tid: task.tid(),
-    };
-    let Some(last) = LAST_SEEN.get_ptr_mut(now.tid % PLACES) else {
-        return false;
-    };
-    // SAFETY: an element of an array, and one pass runs at a time.
-    unsafe {
-        let is_quiet = (*last).tid == now.tid
-            && (*last).start_time_ns == now.start_time_ns
-            && (*last).activity == now.activity
-            && (*last).parent == now.parent;
-        if !is_quiet {
-            last.write(now);
+impl LastSeen {
+    /// What is to be remembered of a thread. `None` for one of several of its process: the account of
+    /// several is the sum over all of them, and a pass has to have them all. A second thread, or an end,
+    /// takes the first to have run.
+    #[inline(always)]
+    pub fn of(task: Task, signal: Signal, start_time_ns: u64) -> Option<Self> {
+        if signal.threads() != 1 {
+            return None;
         }
-        is_quiet
+        Some(Self {
+            start_time_ns,
+            activity: task.activity(),
+            parent: task.real_parent().map_or(0, Task::tgid),
+            tid: task.tid(),
+        })
+    }
+
+    /// True when the process has not run, and has the same parent, since it was last handed over.
+    #[inline(always)]
+    pub fn is_quiet(&self) -> bool {
+        let Some(last) = LAST_SEEN.get(self.tid % PLACES) else {
+            return false;
+        };
+        last.tid == self.tid
+            && last.start_time_ns == self.start_time_ns
+            && last.activity == self.activity
+            && last.parent == self.parent
+    }
+
+    /// To be called once the thread has been handed over, and not before: when the reader's buffer is
+    /// full, the kernel takes the record back and runs the program for the same thread again.
+    #[inline(always)]
+    pub fn remember(self) {
+        if let Some(last) = LAST_SEEN.get_ptr_mut(self.tid % PLACES) {
+            // SAFETY: an element of an array, and one pass runs at a time.
+            unsafe { last.write(self) };
+        }
     }
 }

@@ -37,11 +37,10 @@ fn events() -> *mut c_void {
 /// other CPUs cannot all step over it, narrow enough that a late agent is not woken again and again.
 #[inline(always)]
 fn wakeup_flags() -> u64 {
-    const WINDOW: u64 = 16 * 1024;
     let mark = u64::from(layout!(wakeup_backlog));
     // SAFETY: the map is a ring buffer.
     let backlog = unsafe { bpf_ringbuf_query(events(), BPF_RB_AVAIL_DATA) };
-    if backlog >= mark && backlog < mark + WINDOW {
+    if backlog >= mark && backlog < 2 * mark {
         BPF_RB_FORCE_WAKEUP
     } else {
         BPF_RB_NO_WAKEUP

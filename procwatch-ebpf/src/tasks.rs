@@ -16,7 +16,8 @@ use procwatch_common::{
 use crate::{
     departed,
     kernel::{EXIT_DEAD, Mm, Task, layout},
-    per_cpu, quiet,
+    per_cpu,
+    quiet::LastSeen,
 };
 
 #[map]
@@ -57,9 +58,8 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
     let task = Task::new(unsafe { read_volatile(&raw const (*context).task) })?;
     let signal = task.signal()?;
     let process = task.process();
-    // Asked in either case, so that the answer is about the pass before this one.
-    let is_quiet = quiet::has_been_quiet(task, signal, process.start_time_ns);
-    if which == Which::Active && is_quiet {
+    let seen = LastSeen::of(task, signal, process.start_time_ns);
+    if which == Which::Active && seen.as_ref().is_some_and(LastSeen::is_quiet) {
         return None;
     }
     let record = THREAD_SCRATCH.get_ptr_mut(0)?;
@@ -97,12 +97,11 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
     }
     if task.is_kernel_thread() {
         flags |= ThreadRecord::KERNEL_THREAD;
-    } else if let Some(mm) = task.mm() {
-        // Not the leader alone: it may have left before the others and given up the address space.
+    } else if (is_leader || task.leader().is_none_or(Task::is_exiting))
+        && let Some(mm) = task.mm()
+    {
+        // Threads share one address space; a leader that has left has given it up.
         rss_pages = resident_pages(mm);
-        if !per_cpu::is_known() {
-            flags |= ThreadRecord::RSS_APPROXIMATE;
-        }
         let high_water = mm.hiwater_rss_pages();
         if high_water > peak_rss_pages {
             peak_rss_pages = high_water;
@@ -126,28 +125,21 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
             rss_pages,
             peak_rss_pages,
             ended,
-            departed: departed.map_or_else(no_departed, |departed| *departed),
+            departed: departed.map_or(DepartedTotals::ZERO, |departed| *departed),
             comm: [0; 16],
             wait_status,
             reserved: 0,
         });
         task.comm(&mut (*record).comm);
         let sequence = read_volatile(read_volatile(&raw const (*context).meta));
-        bpf_seq_write(sequence, record.cast(), size_of::<ThreadRecord>() as u32);
+        let error = bpf_seq_write(sequence, record.cast(), size_of::<ThreadRecord>() as u32);
+        if error == 0
+            && let Some(seen) = seen
+        {
+            seen.remember();
+        }
     }
     Some(())
-}
-
-#[inline(always)]
-fn no_departed() -> DepartedTotals {
-    DepartedTotals {
-        run_queue_wait_ns: 0,
-        read_bytes: 0,
-        write_bytes: 0,
-        cancelled_write_bytes: 0,
-        logical_read_bytes: 0,
-        logical_write_bytes: 0,
-    }
 }
 
 /// An exiting thread has added these to the departed ones, or is about to.

@@ -121,30 +121,20 @@ impl Screen {
                     .collect();
                 if self.is_live {
                     self.terminal = Terminal::of_stdout();
-                    if !self.is_limited {
-                        // The summary, an empty line, the heading, and the line of the cursor.
-                        let head = 5 + usize::from(degraded.is_some());
-                        rows.truncate(self.terminal.height.saturating_sub(head));
-                    }
+                }
+                if self.is_live && !self.is_limited {
+                    // The summary, an empty line, the heading, and the line of the cursor.
+                    let head = 5 + usize::from(degraded.is_some());
+                    rows.truncate(self.terminal.height.saturating_sub(head));
+                }
+                let width = self.terminal.width;
+                let text = table::render(snapshot, &rows, selection.sort, degraded, width);
+                if self.is_live {
                     // Home, then each line clears what was there: no flicker.
-                    let text = table::render(
-                        snapshot,
-                        &rows,
-                        selection.sort,
-                        degraded,
-                        self.terminal.width,
-                    );
                     out.write_all(b"\x1b[H")?;
                     out.write_all(text.replace('\n', "\x1b[K\n").as_bytes())?;
                     out.write_all(b"\x1b[J")?;
                 } else {
-                    let text = table::render(
-                        snapshot,
-                        &rows,
-                        selection.sort,
-                        degraded,
-                        self.terminal.width,
-                    );
                     out.write_all(text.as_bytes())?;
                 }
             }
