@@ -27,6 +27,8 @@ use crate::{
 
 /// Batches of events on their way to the listener.
 const BATCHES_MAX: usize = 64;
+/// Places that a sample needs: for itself, and for the events that go before it.
+const PLACES_TO_SAMPLE: usize = 2;
 /// Events that wait for room in the channel.
 const WAITING_MAX: usize = 65_536;
 /// How often the ring buffer is drained for a listener who wants events as they happen.
@@ -210,7 +212,7 @@ async fn collect(
             _ = &mut stopped => break,
             _ = ticks.tick() => {
                 // A listener that is behind gets the next sample instead: what ended meanwhile is in it.
-                if outbox.sender.capacity() == 0 {
+                if outbox.sender.capacity() < PLACES_TO_SAMPLE {
                     collector.drain(&mut |event| outbox.hold(event));
                     outbox.pass_on(&mut collector);
                     continue;

@@ -156,7 +156,7 @@ pub struct EventLine<'a> {
 }
 
 /// The identity fields that every event carries.
-const IDENTITY: [Field; 11] = [
+const IDENTITY: [Field; 12] = [
     Field::Pid,
     Field::StartTime,
     Field::ParentPid,
@@ -167,12 +167,18 @@ const IDENTITY: [Field; 11] = [
     Field::User,
     Field::Cgroup,
     Field::Container,
+    Field::Threads,
     Field::Source,
 ];
 
 /// What an exit adds besides the totals.
-const ENDING: [Field; 6] = [
+const ENDING: [Field; 11] = [
     Field::PeakRss,
+    Field::BlockRead,
+    Field::BlockWrite,
+    Field::BlockLatency,
+    Field::NetSent,
+    Field::NetReceived,
     Field::ExitCode,
     Field::ExitSignal,
     Field::CoreDumped,
@@ -206,6 +212,8 @@ impl Serialize for EventLine<'_> {
                 map.serialize_entry("user", &facts.user)?;
                 map.serialize_entry("cgroup", &facts.cgroup)?;
                 map.serialize_entry("container", &facts.container)?;
+                // One that has just begun, or executed a program, has its main thread alone.
+                map.serialize_entry("threads", &1)?;
                 map.serialize_entry("source", event.source.name())?;
             }
             EventKind::Exit(account) => exit_fields(&mut map, account)?,

@@ -28,7 +28,7 @@ use crate::{
         identity::ProcessId,
         ledger::Ledger,
         observation::PassScope,
-        sample::{Losses, ProcessSample, Sample, Source, SourceState, Sources},
+        sample::{HostSample, Losses, ProcessSample, Sample, Source, SourceState, Sources},
         totals::Totals,
         tree::ForkTree,
     },
@@ -198,17 +198,16 @@ impl Collector {
         tell: &mut dyn FnMut(Event),
     ) -> io::Result<Sample> {
         let began_ns = self.start_of_look(Now::read().boot_ns);
-        if self.session.is_some() {
-            self.pass(freshness, tell)?;
+        let (now, host) = if self.session.is_some() {
+            self.pass(freshness, tell)?
         } else {
-            self.read_all_from_proc(tell)?;
-        }
-        let now = Now::read();
+            self.read_all_from_proc(tell)?
+        };
         Ok(Sample {
             time_ns: now.wall_ns,
             boot_time_ns: now.boot_ns,
             began_ns,
-            host: host_sample(&self.proc).map_err(io::Error::other)?,
+            host,
             processes: self.ledger.take_processes(),
             nameless: self.nameless,
             loss: self.losses(),
@@ -224,7 +223,11 @@ impl Collector {
         }
     }
 
-    fn pass(&mut self, freshness: Freshness, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+    fn pass(
+        &mut self,
+        freshness: Freshness,
+        tell: &mut dyn FnMut(Event),
+    ) -> io::Result<(Now, HostSample)> {
         let losses_before = self.losses;
         self.read_losses()?;
         let now = Now::read();
@@ -243,7 +246,7 @@ impl Collector {
         self.ledger.begin_pass(scope, now.boot_ns);
         let (ledger, names) = (&mut self.ledger, &mut self.names);
         let Some(session) = &mut self.session else {
-            return Ok(());
+            return dated(&self.proc);
         };
         if session
             .pass(scope, |thread| ledger.thread_seen(&thread, names))
@@ -254,6 +257,7 @@ impl Collector {
             ledger.begin_pass(PassScope::All, now.boot_ns);
             session.pass(PassScope::All, |thread| ledger.thread_seen(&thread, names))?;
         }
+        let taken = dated(&self.proc)?;
         // What ended before the pass came by has its record in the ring by now, but for one that is
         // being written, and those behind it.
         session.drain(|observation| ledger.observe(observation, names, tell));
@@ -282,7 +286,8 @@ impl Collector {
             }
         }
         self.learn_facts();
-        self.read_losses()
+        self.read_losses()?;
+        Ok(taken)
     }
 
     /// Gives the closing records of what has already exited time to arrive, then closes the books. After
@@ -296,6 +301,15 @@ impl Collector {
         is_impatient: &dyn Fn() -> bool,
         tell: &mut dyn FnMut(Event),
     ) -> io::Result<()> {
+        // What happens from here on is for others to tell.
+        let stop_ns = Now::read().boot_ns;
+        let tell = &mut |event: Event| {
+            if event.time_ns.is_none_or(|time| time <= stop_ns) {
+                tell(event);
+            }
+        };
+        self.drain(tell);
+        let awaited = self.ledger.pending_ends();
         let deadline = Instant::now() + patience;
         loop {
             // A pass tells the ends of zombies, whose closing records may be long in coming, and of those
@@ -303,7 +317,7 @@ impl Collector {
             self.sample(Freshness::Full, tell)?;
             let next_pass = Instant::now() + SETTLE_PASS_INTERVAL;
             loop {
-                let is_settled = !self.ledger.has_pending_ends() && self.unsettled == 0;
+                let is_settled = !self.ledger.is_any_pending(&awaited) && self.unsettled == 0;
                 if is_settled || Instant::now() >= deadline || is_impatient() {
                     self.read_losses()?;
                     self.ledger.settle(tell);
@@ -374,6 +388,12 @@ impl Collector {
                             reason: reason.clone(),
                         }
                     }
+                    (
+                        Some(Refusal::Attach(AttachError::NotPermitted | AttachError::Load(_))),
+                        Some(reason),
+                    ) => ProbeState::Failed {
+                        reason: reason.clone(),
+                    },
                     (_, Some(reason)) => ProbeState::Unsupported {
                         reason: reason.clone(),
                     },
@@ -402,4 +422,11 @@ impl Collector {
     pub fn holder(&self, pid: u32) -> Option<ProcessId> {
         self.ledger.holder(pid)
     }
+}
+
+/// The clocks and the host's figures, to be read in the same breath as the processes': what is looked up
+/// afterwards takes time that is in neither.
+fn dated(proc: &ProcRoot) -> io::Result<(Now, HostSample)> {
+    let now = Now::read();
+    Ok((now, host_sample(proc).map_err(io::Error::other)?))
 }

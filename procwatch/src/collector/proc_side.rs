@@ -4,7 +4,12 @@
 use std::{io, sync::Arc};
 
 use super::{Collector, Now};
-use crate::model::{event::Event, identity::ProcessId, observation::PassScope, sample::Source};
+use crate::model::{
+    event::Event,
+    identity::ProcessId,
+    observation::PassScope,
+    sample::{HostSample, Source},
+};
 
 impl Collector {
     /// Takes a process that the pass has left out from /proc. False when it is not there either.
@@ -78,7 +83,10 @@ impl Collector {
         }
     }
 
-    pub(super) fn read_all_from_proc(&mut self, tell: &mut dyn FnMut(Event)) -> io::Result<()> {
+    pub(super) fn read_all_from_proc(
+        &mut self,
+        tell: &mut dyn FnMut(Event),
+    ) -> io::Result<(Now, HostSample)> {
         let now = Now::read();
         self.names.set_time(now.boot_ns);
         self.ledger.begin_pass(PassScope::All, now.boot_ns);
@@ -98,10 +106,11 @@ impl Collector {
                 self.ledger.excuse(id);
             }
         }
+        let taken = super::dated(&self.proc)?;
         let missing = self.ledger.end_pass(now.boot_ns, &mut self.names, tell);
         for id in missing {
             self.ledger.vanished(id, tell);
         }
-        Ok(())
+        Ok(taken)
     }
 }

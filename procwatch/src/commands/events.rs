@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use serde_json::json;
 
 use super::listen::{Then, listen};
@@ -42,9 +43,11 @@ pub(super) fn run(args: &EventsArgs, start: Start) -> super::Result {
     let wanted = |kind: &EventKind| {
         args.kind.is_empty() || args.kind.iter().any(|wanted| wanted.name() == kind.name())
     };
-    let mut counts: BTreeMap<&str, u64> = [Kind::Fork, Kind::Exec, Kind::Exit]
+    let mut counts: BTreeMap<&str, u64> = Kind::value_variants()
+        .iter()
+        .filter(|kind| args.kind.is_empty() || args.kind.contains(kind))
         .map(|kind| (kind.name(), 0))
-        .into();
+        .collect();
     let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout());
     let finished = listen(start, plan, args.duration, |message| {
         let Message::Events { batch, now } = message else {

@@ -5,6 +5,7 @@ use std::{io, time::Duration};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::last_resort;
 use crate::{
     agent::{Agent, Finished, Message, Plan},
     collector::{Start, Status},
@@ -28,6 +29,7 @@ pub(super) fn listen(
     duration: Option<Duration>,
     mut each: impl FnMut(Message) -> io::Result<Then>,
 ) -> super::Result<Box<Finished>> {
+    last_resort::stand_by();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,6 +1,7 @@
 //! One file a subcommand: what it asks the agent for, and which face shows it.
 
 pub mod events;
+mod last_resort;
 mod listen;
 pub mod status;
 pub mod top;

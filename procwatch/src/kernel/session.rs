@@ -326,9 +326,7 @@ fn attach(
     btf: &AyaBtf,
 ) -> Result<(), AttachError> {
     let failed = |error: ProgramError| match &error {
-        ProgramError::LoadError { io_error, .. }
-            if io_error.kind() == io::ErrorKind::PermissionDenied =>
-        {
+        ProgramError::LoadError { io_error, .. } if is_not_permitted(io_error) => {
             AttachError::NotPermitted
         }
         ProgramError::LoadError {
@@ -367,6 +365,11 @@ fn attach(
     Ok(())
 }
 
+/// EPERM, and not EACCES, which is what the verifier says when it refuses a program.
+fn is_not_permitted(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EPERM)
+}
+
 /// The verifier's log can be megabytes; its last lines hold the reason.
 fn last_lines(log: &impl std::fmt::Display) -> String {
     let log = log.to_string();
@@ -378,7 +381,7 @@ fn refusal(error: &aya::EbpfError) -> AttachError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(link) = cause {
         if let Some(io) = link.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::PermissionDenied
+            && is_not_permitted(io)
         {
             return AttachError::NotPermitted;
         }

@@ -227,17 +227,24 @@ impl Ledger {
     /// The identity under which a process stands in the tree or the accounts, among those of its pid
     /// whose start `is_same` accepts.
     pub fn known_as(&self, pid: u32, is_same: impl Fn(u64) -> bool) -> Option<ProcessId> {
+        let holders = ProcessId::new(pid, 0)..=ProcessId::new(pid, u64::MAX);
+        let account = self
+            .accounts
+            .range(holders)
+            .map(|(id, _)| id)
+            .find(|id| is_same(id.start_time_ns));
         let fits = |id: &&ProcessId| id.pid == pid && is_same(id.start_time_ns);
-        self.accounts
-            .keys()
-            .find(fits)
-            .or_else(|| self.tree.ids().find(fits))
-            .copied()
+        account.or_else(|| self.tree.ids().find(fits)).copied()
     }
 
-    /// True while an exit has been seen whose end has not been told.
-    pub fn has_pending_ends(&self) -> bool {
-        !self.ending.is_empty()
+    /// The processes whose exit has been seen, and whose end has not been told.
+    pub fn pending_ends(&self) -> BTreeSet<ProcessId> {
+        self.ending.clone()
+    }
+
+    /// Whether the end of any of these has still not been told.
+    pub fn is_any_pending(&self, ends: &BTreeSet<ProcessId>) -> bool {
+        !self.ending.is_disjoint(ends)
     }
 
     /// A process that has not been let go of.

@@ -141,6 +141,18 @@ impl ForkTree {
         }
     }
 
+    /// A process was borne by this one, whoever was taken for its parent before.
+    pub fn born(&mut self, id: ProcessId, parent: ProcessId) {
+        let supposed = self.nodes.get(&id).and_then(Node::parent);
+        if supposed == Some(parent) || !self.may_bear(parent, id) || id == parent {
+            return;
+        }
+        if let Some(siblings) = supposed.and_then(|supposed| self.nodes.get_mut(&supposed)) {
+            siblings.children.remove(&id.into());
+        }
+        self.link(id, parent);
+    }
+
     fn link(&mut self, child: ProcessId, parent: ProcessId) {
         if child == parent || !self.may_bear(parent, child) {
             return;

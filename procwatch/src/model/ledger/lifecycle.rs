@@ -58,8 +58,11 @@ impl Ledger {
         };
         let parent = (forked.parent.pid != 0).then_some(forked.parent);
         let account = match self.accounts.get_mut(&forked.id) {
-            // A pass, or a later record, was here first.
+            // A pass, or a later record, was here first, and knew only the parent of that time.
             Some(account) => {
+                if let Some(parent) = parent {
+                    self.tree.born(forked.id, parent);
+                }
                 if account.lacks_facts {
                     account.sample.facts = with_comm(Arc::clone(&facts), account.comm);
                     account.lacks_facts = lacks_facts;
@@ -121,7 +124,10 @@ impl Ledger {
         account.sample.facts = Arc::clone(&facts);
         account.comm = executed.comm;
         account.owner = executed.owner;
-        account.lacks_facts = false;
+        account.lacks_facts = facts.exe.is_none() || facts.argv.is_none();
+        if account.lacks_facts {
+            self.lacking_facts.push(executed.id);
+        }
         tell(Event {
             kind: EventKind::Exec,
             time_ns: Some(executed.time_ns),
@@ -185,7 +191,12 @@ impl Ledger {
         if self.tree.has_ended(closed.id) {
             return;
         }
-        if !self.accounts.contains_key(&closed.id) {
+        let is_known = self.accounts.contains_key(&closed.id);
+        if !is_known && closed.id.start_time_ns < self.watching_since_ns {
+            // It had been reaped before anyone watched.
+            return;
+        }
+        if !is_known {
             let facts = Facts {
                 comm: closed.comm.text().into(),
                 ..Facts::default()

@@ -88,6 +88,8 @@ impl Ledger {
         let known = sample.state.ending();
         sample.state = match (seen.exited, known) {
             (Some(status), known) => {
+                // Who was a zombie before anyone watched has ended long ago.
+                account.is_end_told |= is_new && seen.id.start_time_ns < self.watching_since_ns;
                 if !account.is_end_told {
                     self.ending.insert(seen.id);
                 }
@@ -172,7 +174,8 @@ impl Ledger {
                 }
                 // Reaped: its closing record is on its way.
                 Some(ending) => {
-                    let since = now_ns.saturating_sub(ending.time_ns.unwrap_or(0));
+                    let missing_since = *account.missing_since_ns.get_or_insert(now_ns);
+                    let since = now_ns.saturating_sub(ending.time_ns.unwrap_or(missing_since));
                     if since > CLOSING_RECORD_MAX_NS {
                         overdue.push((sample.id, ending));
                     }

@@ -234,6 +234,19 @@ fn a_lost_exit_whose_closing_record_comes_is_final() {
 }
 
 #[test]
+fn who_ended_before_anyone_watched_is_not_told() {
+    let mut books = Books {
+        ledger: Ledger::watching_since(500),
+        ..Books::default()
+    };
+    let mut zombie = thread(A, Some(INIT), cpu(60));
+    zombie.exited = Some(WaitStatus(0));
+    books.pass(600, [zombie]);
+    books.observe(closed(A, cpu(60))).observe(closed(B, cpu(5)));
+    assert_eq!(books.told(), "");
+}
+
+#[test]
 fn a_lost_fork_is_settled_by_the_next_pass() {
     let mut books = Books::default();
     books.pass(
