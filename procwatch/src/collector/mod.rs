@@ -350,6 +350,7 @@ impl Collector {
 
     fn losses(&self) -> Losses {
         Losses {
+            crowded_out: self.ledger.crowded_out().processes,
             output: self.output_loss,
             ..self.losses
         }

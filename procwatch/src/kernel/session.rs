@@ -285,6 +285,7 @@ impl Session {
             exit: count(LossKind::Exit)?,
             final_totals: count(LossKind::FinalTotals)?,
             departed_thread: count(LossKind::DepartedThread)?,
+            crowded_out: 0,
             malformed: self.malformed,
             output: 0,
         })

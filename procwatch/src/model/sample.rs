@@ -198,6 +198,8 @@ pub struct Losses {
     pub final_totals: u64,
     /// Threads whose wait and I/O could not be added to their process.
     pub departed_thread: u64,
+    /// Ended processes that a sample had no room to name: their sum is in [`Sample::nameless`].
+    pub crowded_out: u64,
     /// Records that could not be decoded.
     pub malformed: u64,
     /// Events that a slow reader of the output did not take in time.
@@ -205,13 +207,14 @@ pub struct Losses {
 }
 
 impl Losses {
-    pub fn entries(&self) -> [(&'static str, u64); 7] {
+    pub fn entries(&self) -> [(&'static str, u64); 8] {
         [
             ("fork", self.fork),
             ("exec", self.exec),
             ("exit", self.exit),
             ("final_totals", self.final_totals),
             ("departed_thread", self.departed_thread),
+            ("crowded_out", self.crowded_out),
             ("malformed", self.malformed),
             ("output", self.output),
         ]
