@@ -3,46 +3,57 @@
 
 mod support;
 
-use std::{process::Stdio, time::Duration};
+use std::process::Stdio;
 
-use support::{Running, command, find, is_quick, median, print_machine};
+use support::{Running, command, find, is_quick, median, print_machine, toss};
 
 fn main() {
-    print_machine();
+    print_machine(&[("runqlat", "--version")]);
     let (rounds, loops) = if is_quick() {
-        (2, 50_000)
+        (3, 50_000)
     } else {
-        (8, 300_000)
+        (10, 300_000)
     };
     let runqlat = find("runqlat");
-    if runqlat.is_none() {
-        println!("runqlat is absent: package libbpf-tools");
-    }
-    let (mut bare, mut ours, mut theirs) = (vec![], vec![], vec![]);
+    let ways = if runqlat.is_some() { 2 } else { 1 };
+    let names = ["procwatch top", "runqlat"];
+    let mut bare = vec![];
+    let mut watched: [Vec<f64>; 2] = Default::default();
+    let mut slower: [Vec<f64>; 2] = Default::default();
+    ping_pong(loops);
     for _ in 0..rounds {
-        bare.push(ping_pong(loops));
-        {
-            let _running = Running::ready(&["top", "--limit", "20"], Stdio::null());
-            ours.push(ping_pong(loops));
+        let mut order: Vec<usize> = (0..ways).collect();
+        if toss() {
+            order.reverse();
         }
-        if let Some(runqlat) = &runqlat {
-            let _running = Running::start(command(runqlat, &[]));
-            std::thread::sleep(Duration::from_secs(1));
-            theirs.push(ping_pong(loops));
+        let mut before = ping_pong(loops);
+        bare.push(before);
+        for way in order {
+            let running = match (&runqlat, way) {
+                (Some(runqlat), 1) => Running::attached(command(runqlat, &[])),
+                _ => Running::ready(&["top", "--limit", "20"], Stdio::null()),
+            };
+            let took = ping_pong(loops);
+            assert!(running.stop().success(), "{} failed", names[way]);
+            let after = ping_pong(loops);
+            bare.push(after);
+            watched[way].push(took);
+            // Between two bare runs, so that drift cancels out.
+            slower[way].push(took - f64::midpoint(before, after));
+            before = after;
         }
     }
     println!(
         "\na byte to and fro on one CPU, {rounds} rounds; median ± half the quartiles' distance"
     );
-    for (name, values) in [
-        ("bare", &bare),
-        ("procwatch top", &ours),
-        ("runqlat", &theirs),
-    ] {
-        if !values.is_empty() {
-            let (median, spread) = median(values);
-            println!("  {name:<16} {median:6.3} µs ± {spread:.3}");
-        }
+    let (middle, spread) = median(&bare);
+    println!("  {:<16} {middle:6.3} µs ± {spread:.3}", "bare");
+    for way in 0..ways {
+        let ((middle, spread), (more, more_spread)) = (median(&watched[way]), median(&slower[way]));
+        println!(
+            "  {:<16} {middle:6.3} µs ± {spread:.3}   {more:+.3} µs ± {more_spread:.3} on the bare runs around it",
+            names[way]
+        );
     }
 }
 

@@ -6,11 +6,12 @@ mod support;
 use std::{
     fs::File,
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
-    time::{Duration, Instant},
+    path::Path,
+    process::Command,
+    time::Instant,
 };
 
-use support::{Running, command, find, is_quick, median, print_machine};
+use support::{Running, command, find, is_quick, median, print_machine, toss, with_own_tracefs};
 
 const SPAWNERS: usize = 4;
 
@@ -21,58 +22,62 @@ fn main() {
     {
         return spawn(count.parse().expect("a number"));
     }
-    print_machine();
+    print_machine(&[("execsnoop", "--version")]);
     let (rounds, each) = if is_quick() { (3, 250) } else { (15, 1_000) };
     let execsnoop = find("execsnoop");
-    if execsnoop.is_none() {
-        println!("execsnoop is absent: package libbpf-tools");
-    }
-    let output = std::env::temp_dir().join(format!("procwatch-storm-{}", std::process::id()));
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("output");
     let (mut bare, mut ours, mut theirs, mut own) = (vec![], vec![], vec![], vec![]);
-    let mut told = (0, 0);
+    let mut snooped = 0;
     storm(each);
     for round in 0..rounds {
-        let before = storm(each);
-        let watched = {
+        let mut order = vec![Watcher::Procwatch];
+        order.extend(execsnoop.clone().map(Watcher::Execsnoop));
+        if toss() {
+            order.reverse();
+        }
+        let mut before = storm(each);
+        bare.push(before);
+        for watcher in order {
             let file = File::create(&output).expect("a file");
-            let running = Running::ready(&["events", "--format", "json"], Stdio::from(file));
+            let running = watcher.start(file);
             let cpu_before = running.cpu_ns();
             let took = storm(each);
-            own.push((running.cpu_ns() - cpu_before) as f64 * 100.0 / (took * 1e9));
-            took
-        };
-        let (execs, lost) = tally(&output);
-        assert_eq!(lost, 0, "records were lost");
-        told.0 += execs;
-        told.1 += SPAWNERS * each;
-        let between = storm(each);
-        let snooped = execsnoop.as_ref().map(|execsnoop| {
-            let _running = Running::start(command(execsnoop, &[]));
-            std::thread::sleep(Duration::from_secs(1));
-            storm(each)
-        });
-        let after = storm(each);
-        // What is measured stands between two bare runs, so that drift cancels out.
-        ours.push((watched / ((before + between) / 2.0) - 1.0) * 100.0);
-        theirs.extend(snooped.map(|took| (took / ((between + after) / 2.0) - 1.0) * 100.0));
-        bare.extend([before, between, after]);
+            let cpu = running.cpu_ns() - cpu_before;
+            assert!(running.stop().success(), "a watcher failed");
+            let after = storm(each);
+            bare.push(after);
+            // What is measured stands between two bare runs, so that drift cancels out.
+            let slower = (took / f64::midpoint(before, after) - 1.0) * 100.0;
+            before = after;
+            match watcher {
+                Watcher::Procwatch => {
+                    check(&output, SPAWNERS * each);
+                    ours.push(slower);
+                    own.push(cpu as f64 * 100.0 / (took * 1e9));
+                }
+                Watcher::Execsnoop(_) => {
+                    snooped += snooped_execs(&output);
+                    theirs.push(slower);
+                }
+            }
+        }
         eprintln!("round {} of {rounds}", round + 1);
     }
-    let _ = std::fs::remove_file(&output);
     let processes = SPAWNERS * each;
+    let truth = processes * rounds;
     let (took, spread) = median(&bare);
     println!(
         "\n{processes} × /bin/true from {SPAWNERS} spawners, {rounds} rounds; median ± half the quartiles' distance"
     );
     println!(
-        "  bare                 {:6.1} µs a process ± {:.1}",
+        "  bare                 {:6.1} µs a process ± {:.1}, {took:.2} s a storm",
         took * 1e6 / processes as f64,
         spread * 1e6 / processes as f64
     );
     let (slower, spread) = median(&ours);
     println!(
-        "  procwatch events     {slower:+6.2} % ± {spread:.2}   {} of {} execs told, none lost",
-        told.0, told.1
+        "  procwatch events     {slower:+6.2} % ± {spread:.2}   {truth} of {truth} execs and exits told, none lost"
     );
     println!(
         "                       own CPU {:.1} % of a core",
@@ -80,7 +85,28 @@ fn main() {
     );
     if !theirs.is_empty() {
         let (slower, spread) = median(&theirs);
-        println!("  execsnoop            {slower:+6.2} % ± {spread:.2}");
+        println!(
+            "  execsnoop            {slower:+6.2} % ± {spread:.2}   {snooped} of {truth} execs told"
+        );
+    }
+}
+
+/// Who watches a storm, into a file.
+enum Watcher {
+    Procwatch,
+    Execsnoop(String),
+}
+
+impl Watcher {
+    fn start(&self, output: File) -> Running {
+        match self {
+            Self::Procwatch => Running::ready(&["events", "--format", "json"], output.into()),
+            Self::Execsnoop(program) => {
+                let mut command = command(program, &[]);
+                command.stdout(output);
+                Running::attached(with_own_tracefs(command))
+            }
+        }
     }
 }
 
@@ -112,17 +138,30 @@ fn spawn(count: usize) {
     }
 }
 
-/// Execs of /bin/true in the output, and losses by its summary.
-fn tally(output: &std::path::Path) -> (usize, u64) {
-    let (mut execs, mut lost) = (0, 0);
+/// Panics when not every exec and every exit of /bin/true was told once, or a record was lost.
+fn check(output: &Path, truth: usize) {
+    let (mut execs, mut exits, mut loss) = (0, 0, None);
     for line in BufReader::new(File::open(output).expect("the output")).lines() {
         let line: serde_json::Value =
             serde_json::from_str(&line.expect("text")).expect("a line is an object");
-        execs += usize::from(line["type"] == "exec" && line["argv"][0] == "/bin/true");
+        let is_true = line["argv"][0] == "/bin/true";
+        execs += usize::from(is_true && line["type"] == "exec");
+        exits += usize::from(is_true && line["type"] == "exit" && line["exit_code"] == 0);
         if line["type"] == "summary" {
             let losses = line["loss"].as_object().expect("losses");
-            lost = losses.values().filter_map(serde_json::Value::as_u64).sum();
+            let counts = losses.values().filter_map(serde_json::Value::as_u64);
+            loss = Some(counts.sum::<u64>());
         }
     }
-    (execs, lost)
+    assert_eq!(loss, Some(0), "records were lost, or there is no summary");
+    assert_eq!((execs, exits), (truth, truth), "execs and exits told");
+}
+
+/// Lines in which execsnoop tells of /bin/true. It says nowhere what it lost.
+fn snooped_execs(output: &Path) -> usize {
+    let lines = BufReader::new(File::open(output).expect("the output")).split(b'\n');
+    lines
+        .map_while(Result::ok)
+        .filter(|line| line.starts_with(b"true "))
+        .count()
 }

@@ -5,8 +5,12 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader},
-    os::{fd::AsRawFd as _, unix::process::CommandExt as _},
-    process::{Child, Command, Stdio},
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -39,12 +43,79 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// Gives a command a tracefs of its own, which execsnoop cannot attach without. Where it is mounted
+/// for all, or cannot be, nothing changes; [`Running::attached`] tells whether the tool came up.
+pub fn with_own_tracefs(mut command: Command) -> Command {
+    // SAFETY: plain system calls on constant strings, async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            let (none, data) = (std::ptr::null(), std::ptr::null());
+            // Only where the new namespace is private may anything be mounted: the host is not ours.
+            if libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(
+                    none,
+                    c"/".as_ptr(),
+                    none,
+                    libc::MS_REC | libc::MS_PRIVATE,
+                    data,
+                ) == 0
+            {
+                let tracefs = c"tracefs".as_ptr();
+                libc::mount(tracefs, c"/sys/kernel/tracing".as_ptr(), tracefs, 0, data);
+            }
+            Ok(())
+        });
+    }
+    command
+}
+
 /// A running program that is ended by SIGINT, and then by force.
-pub struct Running(pub Child);
+pub struct Running {
+    child: Child,
+    output: Arc<Output>,
+}
+
+/// What a reader of a program's terminal or pipe has counted.
+#[derive(Default)]
+pub struct Output {
+    pub bytes: AtomicU64,
+    pub lines: AtomicU64,
+}
+
+impl Output {
+    fn drain(&self, mut source: impl std::io::Read) {
+        let mut buffer = [0; 65_536];
+        // A terminal whose last program has left reads as EIO: its end.
+        while let Ok(length @ 1..) = source.read(&mut buffer) {
+            let lines = buffer[..length].iter().filter(|byte| **byte == b'\n');
+            self.lines
+                .fetch_add(lines.count() as u64, Ordering::Relaxed);
+            self.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn drain_aside(source: impl std::io::Read + Send + 'static) -> Arc<Self> {
+        let output = Arc::new(Self::default());
+        let counter = Arc::clone(&output);
+        std::thread::spawn(move || counter.drain(source));
+        output
+    }
+}
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        Self(command.spawn().expect("the program starts"))
+        Self {
+            child: command.spawn().expect("the program starts"),
+            output: Arc::default(),
+        }
+    }
+
+    /// The same, after long enough for a tool that says nothing when it has attached.
+    pub fn attached(command: Command) -> Self {
+        let mut running = Self::start(command);
+        std::thread::sleep(Duration::from_secs(1));
+        running.assert_alive();
+        running
     }
 
     /// Starts procwatch and waits until it says that it is ready.
@@ -61,7 +132,11 @@ impl Running {
         assert!(line.starts_with("ready"), "procwatch is not ready: {line}");
         // Whoever writes to a pipe without a reader is told so; this one is to write on.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Self(child)
+        let stdout = child.stdout.take();
+        Self {
+            child,
+            output: stdout.map(Output::drain_aside).unwrap_or_default(),
+        }
     }
 
     /// Starts a program on a terminal of 80 by 24 that nobody looks at.
@@ -88,25 +163,69 @@ impl Running {
             // SAFETY: openpty has just made them, and each is taken once.
             unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(fd) }
         };
-        let (mut master, slave) = (open(master), open(slave));
-        assert!(master.as_raw_fd() >= 0);
+        let (master, slave) = (open(master), open(slave));
         let mut command = command(program, arguments);
         command
             .env("TERM", "xterm")
             .stdin(slave.try_clone().expect("a descriptor"))
             .stdout(slave);
-        let running = Self::start(command);
-        std::thread::spawn(move || std::io::copy(&mut master, &mut std::io::sink()));
+        let mut running = Self::start(command);
+        running.output = Output::drain_aside(master);
         running
     }
 
+    /// A program that has died costs nothing: that is a broken measurement, not a good figure.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn assert_alive(&mut self) {
+        let ended = self.child.try_wait().expect("waiting for our own child");
+        assert!(ended.is_none(), "what was measured has ended: {ended:?}");
+    }
+
+    /// Ends it as Ctrl-C does.
+    ///
+    /// # Panics
+    /// When it had ended before, or does not end.
+    pub fn stop(mut self) -> ExitStatus {
+        self.assert_alive();
+        self.interrupt();
+        let ended = self.child.try_wait().expect("waiting for our own child");
+        ended.expect("the program ends when interrupted")
+    }
+
+    fn interrupt(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // SAFETY: our own child, which has not been waited for.
+        unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGINT) };
+        let deadline = Instant::now() + Duration::from_secs(12);
+        while Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Lines that its terminal or pipe has carried so far.
+    pub fn lines(&self) -> u64 {
+        self.output.lines.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that its terminal or pipe has carried so far.
+    pub fn bytes(&self) -> u64 {
+        self.output.bytes.load(Ordering::Relaxed)
+    }
+
     pub fn cpu_ns(&self) -> u64 {
-        cpu_ns(self.0.id())
+        cpu_ns(self.child.id())
     }
 
     /// Resident memory now and at its highest, in kB.
     pub fn memory_kb(&self) -> (u64, u64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("the program runs");
         let field = |name: &str| {
             let line = status
@@ -131,17 +250,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // SAFETY: our own child, which has not been waited for.
-        unsafe { libc::kill(self.0.id() as i32, libc::SIGINT) };
-        let deadline = Instant::now() + Duration::from_secs(12);
-        while Instant::now() < deadline {
-            if matches!(self.0.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.interrupt();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -197,7 +308,11 @@ impl Drop for Sleepers {
 pub fn median(values: &[f64]) -> (f64, f64) {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    let at = |share: f64| {
+        let place = (values.len() - 1) as f64 * share;
+        let (low, high) = (place.floor() as usize, place.ceil() as usize);
+        values[low] + (values[high] - values[low]) * place.fract()
+    };
     (at(0.5), (at(0.75) - at(0.25)) / 2.0)
 }
 
@@ -209,10 +324,64 @@ pub fn find(program: &str) -> Option<String> {
         .find(|path| std::path::Path::new(path).exists())
 }
 
-/// The machine, in a line.
-pub fn print_machine() {
+/// A coin that differs from run to run, for the order in a round.
+pub fn toss() -> bool {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(Instant::now()) & 1 == 1
+}
+
+/// The machine, the versions, and what else is attached: it would be in every figure, the bare too.
+pub fn print_machine(peers: &[(&str, &str)]) {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease");
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("Linux {}, {cpus} CPUs", kernel.trim());
+    let load = read("/proc/loadavg");
+    println!("Linux {}, {cpus} CPUs, load {}", kernel.trim(), load.trim());
+    println!("{}", version(&procwatch(), "--version"));
+    for (peer, flag) in peers {
+        match find(peer) {
+            Some(path) => println!("{}", version(&path, flag)),
+            None => println!("{peer} is absent"),
+        }
+    }
+    for (pid, comm) in holders_of_bpf() {
+        println!("WARNING: {comm} ({pid}) holds BPF programs: no figure here is of a bare machine");
+    }
+}
+
+/// The first line in which a program tells its version.
+fn version(program: &str, flag: &str) -> String {
+    let mut command = command(program, &[flag]);
+    let output = command
+        .stdout(Stdio::piped())
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().next().unwrap_or(program).to_owned()
+}
+
+/// Processes with an open BPF link, program or perf event: what may run at the hooks we measure.
+fn holders_of_bpf() -> Vec<(u32, String)> {
+    let is_hook = |target: std::path::PathBuf| {
+        let target = target.to_string_lossy().into_owned();
+        ["bpf_link", "bpf-prog", "perf_event", "bpf_iter"]
+            .iter()
+            .any(|kind| target.contains(kind))
+    };
+    let mut holders = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
+            continue;
+        };
+        let descriptors = std::fs::read_dir(entry.path().join("fd"));
+        let links = descriptors.into_iter().flatten().flatten();
+        if links
+            .filter_map(|link| std::fs::read_link(link.path()).ok())
+            .any(is_hook)
+        {
+            let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            holders.push((pid, comm.trim().to_owned()));
+        }
+    }
+    holders
 }
