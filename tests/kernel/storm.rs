@@ -6,10 +6,9 @@ use std::{
 };
 
 use procwatch_tests::{
-    procwatch::snapshot,
     record::{Record, Recorder, array, number, text},
     short,
-    skip::{figure, has_ebpf},
+    skip::{figure, has_ebpf, pid_1_is_hidden},
     workload::{argument, start, told},
 };
 
@@ -98,14 +97,6 @@ fn every_account_of_a_storm_is_closed() {
         open[0]
     );
     assert!(open.iter().all(|exit| exit["totals_at"] == "exit"));
-}
-
-/// Whether pid 1's figures have to be taken from /proc.
-fn pid_1_is_hidden() -> bool {
-    let snapshot = snapshot(&["--interval", "100ms"]);
-    let rows = snapshot["processes"].as_array().expect("processes");
-    rows.iter()
-        .any(|row| row["pid"] == 1 && row["source"] == "procfs")
 }
 
 #[test]

@@ -41,3 +41,15 @@ pub fn program(name: &str) -> Option<std::path::PathBuf> {
     }
     found
 }
+
+/// Whether this host runs no BPF program on behalf of pid 1, so that its figures come from /proc, and what
+/// the kernel frees on top of it has no closing record.
+///
+/// # Panics
+/// When procwatch fails.
+pub fn pid_1_is_hidden() -> bool {
+    let snapshot = crate::procwatch::snapshot(&["--interval", "100ms"]);
+    let rows = snapshot["processes"].as_array().expect("processes");
+    rows.iter()
+        .any(|row| row["pid"] == 1 && row["source"] == "procfs")
+}
