@@ -7,7 +7,7 @@ use procwatch_tests::{
     procwatch::Running,
     record::{Record, Recorder, array, number},
     short,
-    skip::{figure, has_ebpf, pid_1_is_hidden},
+    skip::{figure, has_ebpf},
     wait::until,
     workload::{argument, start, told},
 };
@@ -240,10 +240,8 @@ fn check_accounts(lines: &[Value], truth: u64, others_ns: u64, when: &str) {
         unattributed as f64 / 1e6,
     ));
     assert!(lost > 0, "the ring buffer of one page was to overflow");
-    // An account without a closing record lacks its way out, and up to a tick before it.
-    let least = if pid_1_is_hidden() { 0.97 } else { 0.99 };
     assert!(
-        sum as f64 >= truth as f64 * least,
+        sum as f64 >= truth as f64 * 0.99,
         "{when}: {sum} ns are less than the {truth} ns of the bomb"
     );
     assert!(
