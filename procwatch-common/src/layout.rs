@@ -53,6 +53,12 @@ kernel_layout! {
     task_read_bytes,
     task_write_bytes,
     task_cancelled_write_bytes,
+    task_sighand,
+    /// The set of blocked signals.
+    task_blocked,
+    sighand_action,
+    /// Bytes from one signal's action to the next.
+    sigaction_size,
     signal_live,
     signal_nr_threads,
     signal_flags,
@@ -63,6 +69,7 @@ kernel_layout! {
     signal_min_flt,
     signal_maj_flt,
     signal_maxrss,
+    signal_oom_score_adj,
     mm_hiwater_rss,
     mm_arg_start,
     mm_arg_end,
@@ -91,8 +98,61 @@ kernel_layout! {
     cgroup_kn,
     kernfs_node_id,
     bpf_array_pptrs,
+    socket_sk,
+    sock_family,
+    sock_protocol,
+    sock_state,
+    sock_err,
+    /// Not 0 while a system call has the socket locked.
+    sock_lock_owned,
+    sock_daddr,
+    sock_rcv_saddr,
+    sock_v6_daddr,
+    sock_v6_rcv_saddr,
+    sock_dport,
+    sock_num,
+    sock_net,
+    /// The local port that stays when the socket has given it back.
+    inet_sport,
+    net_inum,
+    icsk_ulp_ops,
+    tcp_copied_seq,
+    tcp_srtt_us,
+    tcp_total_retrans,
+    /// [`ABSENT`] before 5.12, where the bio names the disk itself.
+    bio_bdev,
+    bio_disk,
+    bio_opf,
+    bio_size,
+    bio_idx,
+    bio_io_vec,
+    bio_private,
+    bdev_disk,
+    disk_major,
+    disk_first_minor,
+    disk_fops,
+    /// A function of those disks that have no request queue; null for others.
+    fops_submit_bio,
+    request_bio,
+    request_flags,
+    page_mapping,
+    page_compound_head,
+    mapping_host,
+    inode_ino,
+    inode_mode,
+    inode_state,
+    /// The bit of `inode_state` that says that it has dirty pages.
+    inode_dirty_pages,
     /// 1 when `sched_process_exit` passes `group_dead`, else 0.
     exit_has_group_dead,
+    /// 1 when `mark_victim` passes the victim, 0 when it passes a pid (before 6.9).
+    mark_victim_passes_task,
+    /// Where `block_bio_queue` and `block_split` pass the bio: 1 before 5.12, where a queue comes first.
+    bio_queue_bio_argument,
+    /// Where `block_rq_issue` passes the request: 1 before 5.11, where a queue comes first.
+    rq_issue_request_argument,
+    /// 1 when records of connects, accepts and closes are wanted.
+    wants_connections,
     /// Possible CPUs, at most [`CPUS_MAX`]; 0 when there are more.
     cpus,
     /// Bytes in the ring buffer past which a record wakes the agent at once.

@@ -6,6 +6,9 @@
 
 #![no_std]
 
+pub mod block;
+pub mod connections;
+pub mod deaths;
 pub mod layout;
 pub mod lifecycle;
 pub mod loss;

@@ -2,7 +2,7 @@
 
 use crate::{
     COMM_LEN,
-    totals::{RawProcessId, RawTotals},
+    totals::{ProcessTotals, RawProcessId},
 };
 
 /// Bytes of command line that an exec record carries at most.
@@ -22,6 +22,11 @@ pub enum RecordKind {
     Exec = 2,
     Exit = 3,
     Final = 4,
+    Connect = 5,
+    Accept = 6,
+    Close = 7,
+    Oom = 8,
+    Signal = 9,
 }
 
 /// Every record starts with this.
@@ -124,7 +129,7 @@ impl ExecRecord {
 pub struct ExitRecord {
     pub header: RecordHeader,
     pub parent: RawProcessId,
-    pub totals: RawTotals,
+    pub totals: ProcessTotals,
     pub peak_rss_pages: u64,
     /// As `wait4` reports it.
     pub wait_status: u32,
@@ -132,7 +137,7 @@ pub struct ExitRecord {
     pub comm: [u8; COMM_LEN],
 }
 
-const _: () = assert!(size_of::<ExitRecord>() == 168);
+const _: () = assert!(size_of::<ExitRecord>() == 248);
 
 /// A process was reaped and its account is closed: nothing can be added to these totals any more.
 #[repr(C)]
@@ -148,7 +153,7 @@ const _: () = assert!(size_of::<ExitRecord>() == 168);
 )]
 pub struct FinalRecord {
     pub header: RecordHeader,
-    pub totals: RawTotals,
+    pub totals: ProcessTotals,
     pub peak_rss_pages: u64,
     /// As `wait4` reports it.
     pub wait_status: u32,
@@ -156,7 +161,7 @@ pub struct FinalRecord {
     pub comm: [u8; COMM_LEN],
 }
 
-const _: () = assert!(size_of::<FinalRecord>() == 152);
+const _: () = assert!(size_of::<FinalRecord>() == 232);
 
 // SAFETY: a repr(C) struct of integers only: no padding, every bit pattern is valid.
 #[cfg(feature = "user")]

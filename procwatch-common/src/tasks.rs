@@ -2,12 +2,12 @@
 
 use crate::{
     COMM_LEN,
-    totals::{DepartedTotals, RawProcessId, RawTotals},
+    totals::{AddedUp, FlowTotals, RawProcessId, RawTotals},
 };
 
 /// One thread at the instant the iterator visited it.
 ///
-/// A process's account is the sum over its threads of `own`, plus `ended` and `departed` from the
+/// A process's account is the sum over its threads of `own`, plus `ended` and `added_up` from the
 /// thread that was visited *first*: a thread that ends while the pass runs is then missed until the
 /// next pass, and never counted twice.
 #[repr(C)]
@@ -30,22 +30,24 @@ pub struct ThreadRecord {
     /// Threads of the process that are not yet released.
     pub threads: u32,
     pub cgroup_id: u64,
-    /// This thread's own totals; wait and I/O are zero when `departed` has them already.
+    /// This thread's own totals; wait and I/O are zero when `added_up` has them already.
     pub own: RawTotals,
-    /// Resident pages. 0 for kernel threads and zombies.
-    pub rss_pages: u64,
+    /// What this thread has moved over sockets; zero when `added_up` has it already.
+    pub own_flows: FlowTotals,
+    /// 0 for kernel threads and zombies.
+    pub memory: MemoryPages,
     pub peak_rss_pages: u64,
     /// The process's threads that were released: CPU time, switches and faults.
     pub ended: EndedTotals,
-    /// The process's threads that have exited: what the kernel does not add up.
-    pub departed: DepartedTotals,
+    /// What the kernel does not add up, for the whole process.
+    pub added_up: AddedUp,
     pub comm: [u8; COMM_LEN],
     /// As `wait4` would report it; meaningful with [`Self::EXITED`].
     pub wait_status: u32,
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<ThreadRecord>() == 272);
+const _: () = assert!(size_of::<ThreadRecord>() == 416);
 
 impl ThreadRecord {
     /// The thread is its group's leader: `tid` equals the tgid.
@@ -59,6 +61,40 @@ impl ThreadRecord {
     pub const UNINTERRUPTIBLE: u32 = 1 << 4;
     /// Stopped by a signal or a tracer.
     pub const STOPPED: u32 = 1 << 5;
+}
+
+/// Pages of an address space, by kind, as in `/proc/PID/status`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct MemoryPages {
+    /// Resident and backed by files.
+    pub file: u64,
+    /// Resident and anonymous.
+    pub anon: u64,
+    /// Swapped out.
+    pub swapped: u64,
+    /// Resident and of shared memory.
+    pub shmem: u64,
+}
+
+const _: () = assert!(size_of::<MemoryPages>() == 32);
+
+impl MemoryPages {
+    pub const ZERO: Self = Self {
+        file: 0,
+        anon: 0,
+        swapped: 0,
+        shmem: 0,
+    };
 }
 
 /// The sums that `signal_struct` keeps of threads that were released.

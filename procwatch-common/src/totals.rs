@@ -35,13 +35,105 @@ pub struct RawTotals {
 
 const _: () = assert!(size_of::<RawTotals>() == 11 * 8);
 
+/// A whole process's account, as closing records carry it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct ProcessTotals {
+    pub task: RawTotals,
+    pub flows: FlowTotals,
+    pub block: BlockTotals,
+}
+
+const _: () = assert!(size_of::<ProcessTotals>() == 21 * 8);
+
 // SAFETY: a repr(C) struct of u64 only: no padding, every bit pattern is valid.
 #[cfg(feature = "user")]
-unsafe impl aya::Pod for RawTotals {}
+unsafe impl aya::Pod for ProcessTotals {}
 
-/// The part of [`RawTotals`] that the kernel does not add up for threads that have ended
-/// (`signal_struct` has no such sum, or, for I/O, one that reaped children are mixed into).
-/// The kernel programs add it up themselves, at each thread's exit.
+/// What an application moved over sockets, as its calls told it. The kernel keeps no such account; the
+/// programs do, per thread, from the start of collection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct FlowTotals {
+    /// Bytes sent over inet and inet6 sockets of every protocol.
+    pub net_sent_bytes: u64,
+    pub net_received_bytes: u64,
+    /// Bytes sent over Unix sockets.
+    pub unix_sent_bytes: u64,
+    pub unix_received_bytes: u64,
+}
+
+const _: () = assert!(size_of::<FlowTotals>() == 4 * 8);
+
+impl FlowTotals {
+    pub const ZERO: Self = Self {
+        net_sent_bytes: 0,
+        net_received_bytes: 0,
+        unix_sent_bytes: 0,
+        unix_received_bytes: 0,
+    };
+}
+
+/// A process's requests to block devices, from the start of collection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct BlockTotals {
+    /// Bytes that the process's own threads handed to a device's queue.
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    /// Bytes of page cache that the process dirtied and a kernel thread handed to a device's queue.
+    pub writeback_bytes: u64,
+    /// Requests of the process's own threads that were completed.
+    pub requests: u64,
+    /// Their time at the device, from issue to completion, summed.
+    pub latency_ns: u64,
+    /// Their time before that, from the queueing of the first part to the issue, summed.
+    pub queue_ns: u64,
+}
+
+const _: () = assert!(size_of::<BlockTotals>() == 6 * 8);
+
+impl BlockTotals {
+    pub const ZERO: Self = Self {
+        read_bytes: 0,
+        write_bytes: 0,
+        writeback_bytes: 0,
+        requests: 0,
+        latency_ns: 0,
+        queue_ns: 0,
+    };
+}
+
+/// What threads that have exited leave behind and the kernel does not add up per process:
+/// `signal_struct` has no sum of run-queue wait, none of what went over sockets, and, for I/O, one that
+/// reaped children are mixed into.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -54,24 +146,55 @@ unsafe impl aya::Pod for RawTotals {}
     )
 )]
 pub struct DepartedTotals {
+    /// How many threads these are. While it is 0, every thread's own counters are still its own.
+    pub threads: u64,
     pub run_queue_wait_ns: u64,
     pub read_bytes: u64,
     pub write_bytes: u64,
     pub cancelled_write_bytes: u64,
     pub logical_read_bytes: u64,
     pub logical_write_bytes: u64,
+    pub flows: FlowTotals,
 }
 
-const _: () = assert!(size_of::<DepartedTotals>() == 6 * 8);
+const _: () = assert!(size_of::<DepartedTotals>() == 11 * 8);
 
 impl DepartedTotals {
     pub const ZERO: Self = Self {
+        threads: 0,
         run_queue_wait_ns: 0,
         read_bytes: 0,
         write_bytes: 0,
         cancelled_write_bytes: 0,
         logical_read_bytes: 0,
         logical_write_bytes: 0,
+        flows: FlowTotals::ZERO,
+    };
+}
+
+/// What the programs add up per process because the kernel does not.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
+pub struct AddedUp {
+    pub departed: DepartedTotals,
+    pub block: BlockTotals,
+}
+
+const _: () = assert!(size_of::<AddedUp>() == 17 * 8);
+
+impl AddedUp {
+    pub const ZERO: Self = Self {
+        departed: DepartedTotals::ZERO,
+        block: BlockTotals::ZERO,
     };
 }
 
@@ -95,6 +218,14 @@ pub struct RawProcessId {
 }
 
 const _: () = assert!(size_of::<RawProcessId>() == 16);
+
+impl RawProcessId {
+    pub const NONE: Self = Self {
+        start_time_ns: 0,
+        tgid: 0,
+        reserved: 0,
+    };
+}
 
 // SAFETY: a repr(C) struct of integers only: no padding, every bit pattern is valid.
 #[cfg(feature = "user")]

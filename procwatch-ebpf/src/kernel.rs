@@ -3,12 +3,21 @@
 //! Members are loaded directly: for pointers that the verifier knows the type of it checks each load
 //! against BTF, and a page that is gone reads as zero instead of faulting.
 
-use core::ptr::read_volatile;
+pub mod bio;
+mod mm;
+pub mod sock;
+mod task;
 
-use procwatch_common::{
-    COMM_LEN,
-    layout::{ABSENT, KernelLayout},
-    totals::{RawProcessId, RawTotals},
+use core::{ffi::c_void, ptr::read_volatile};
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use procwatch_common::layout::KernelLayout;
+
+pub use self::{
+    bio::Bio,
+    mm::Mm,
+    sock::Sock,
+    task::{EXIT_DEAD, Signal, Task},
 };
 
 /// Set by the agent before loading; frozen and known to the verifier.
@@ -36,330 +45,19 @@ macro_rules! member {
         unsafe { read_volatile($base.byte_add(layout!($field) as usize).cast::<$type>()) }
     };
 }
+pub(crate) use member;
 
-const PF_EXITING: u32 = 0x0000_0004;
-const PF_KTHREAD: u32 = 0x0020_0000;
-const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
-/// `exit_state` of a task that is about to be released, or already is.
-pub const EXIT_DEAD: u32 = 0x10;
-
-/// A `struct task_struct`: a thread, in the words of user space.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Task(*const u8);
-
-impl Task {
-    /// `None` for a null pointer.
-    #[inline(always)]
-    pub fn new(task: *const u8) -> Option<Self> {
-        if task.is_null() {
-            None
-        } else {
-            Some(Self(task))
-        }
+/// Reads a value at an address of which the verifier knows nothing; zero when nothing is there.
+#[inline(always)]
+pub fn probe<T: Copy + Default>(base: u64, offset: u32) -> T {
+    let mut value = T::default();
+    // SAFETY: the helper checks the source.
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            (base + u64::from(offset)) as *const c_void,
+        );
     }
-
-    #[inline(always)]
-    pub fn tgid(self) -> u32 {
-        member!(self.0, task_tgid, u32)
-    }
-
-    #[inline(always)]
-    pub fn tid(self) -> u32 {
-        member!(self.0, task_pid, u32)
-    }
-
-    #[inline(always)]
-    pub fn is_leader(self) -> bool {
-        self.tid() == self.tgid()
-    }
-
-    #[inline(always)]
-    fn flags(self) -> u32 {
-        member!(self.0, task_flags, u32)
-    }
-
-    #[inline(always)]
-    pub fn is_kernel_thread(self) -> bool {
-        self.flags() & PF_KTHREAD != 0
-    }
-
-    #[inline(always)]
-    pub fn is_exiting(self) -> bool {
-        self.flags() & PF_EXITING != 0
-    }
-
-    #[inline(always)]
-    pub fn state(self) -> u32 {
-        member!(self.0, task_state, u32)
-    }
-
-    #[inline(always)]
-    pub fn exit_state(self) -> u32 {
-        member!(self.0, task_exit_state, u32)
-    }
-
-    #[inline(always)]
-    fn exit_code(self) -> u32 {
-        member!(self.0, task_exit_code, u32)
-    }
-
-    #[inline(always)]
-    pub fn leader(self) -> Option<Self> {
-        Self::new(member!(self.0, task_group_leader, *const u8))
-    }
-
-    #[inline(always)]
-    pub fn real_parent(self) -> Option<Self> {
-        Self::new(member!(self.0, task_real_parent, *const u8))
-    }
-
-    #[inline(always)]
-    pub fn signal(self) -> Option<Signal> {
-        let signal = member!(self.0, task_signal, *const u8);
-        if signal.is_null() {
-            None
-        } else {
-            Some(Signal(signal))
-        }
-    }
-
-    /// `None` for kernel threads and once the address space is given up.
-    #[inline(always)]
-    pub fn mm(self) -> Option<Mm> {
-        let mm = member!(self.0, task_mm, *const u8);
-        if mm.is_null() { None } else { Some(Mm(mm)) }
-    }
-
-    #[inline(always)]
-    pub fn uid(self) -> u32 {
-        let cred = member!(self.0, task_cred, *const u8);
-        if cred.is_null() {
-            return 0;
-        }
-        member!(cred, cred_uid, u32)
-    }
-
-    /// The id of the task's cgroup in the unified hierarchy; 0 when the kernel has none.
-    #[inline(always)]
-    pub fn cgroup_id(self) -> u64 {
-        if layout!(task_cgroups) == ABSENT {
-            return 0;
-        }
-        let css_set = member!(self.0, task_cgroups, *const u8);
-        if css_set.is_null() {
-            return 0;
-        }
-        let cgroup = member!(css_set, css_set_dfl_cgrp, *const u8);
-        if cgroup.is_null() {
-            return 0;
-        }
-        let node = member!(cgroup, cgroup_kn, *const u8);
-        if node.is_null() {
-            return 0;
-        }
-        member!(node, kernfs_node_id, u64)
-    }
-
-    #[inline(always)]
-    pub fn comm(self, into: &mut [u8; COMM_LEN]) {
-        // SAFETY: the helper checks the source; the destination is 16 bytes.
-        unsafe {
-            aya_ebpf::helpers::generated::bpf_probe_read_kernel(
-                into.as_mut_ptr().cast(),
-                COMM_LEN as u32,
-                self.0.byte_add(layout!(task_comm) as usize).cast(),
-            );
-        }
-    }
-
-    #[inline(always)]
-    fn start_time_ns(self) -> u64 {
-        member!(self.0, task_start_boottime, u64)
-    }
-
-    /// The identity of the process that this thread belongs to.
-    #[inline(always)]
-    pub fn process(self) -> RawProcessId {
-        let start_time_ns = match self.leader() {
-            Some(leader) => leader.start_time_ns(),
-            None => 0,
-        };
-        RawProcessId {
-            start_time_ns,
-            tgid: self.tgid(),
-            reserved: 0,
-        }
-    }
-
-    /// The identity of the parent process: whoever `getppid` names.
-    #[inline(always)]
-    pub fn parent_process(self) -> RawProcessId {
-        match self.real_parent() {
-            Some(parent) => parent.process(),
-            None => RawProcessId {
-                start_time_ns: 0,
-                tgid: 0,
-                reserved: 0,
-            },
-        }
-    }
-
-    #[inline(always)]
-    pub fn run_queue_wait_ns(self) -> u64 {
-        if layout!(task_run_delay) == ABSENT {
-            return 0;
-        }
-        member!(self.0, task_run_delay, u64)
-    }
-
-    /// A number that changes whenever the thread has run.
-    #[inline(always)]
-    pub fn activity(self) -> u64 {
-        member!(self.0, task_sum_exec_runtime, u64)
-            .wrapping_add(member!(self.0, task_nvcsw, u64))
-            .wrapping_add(member!(self.0, task_nivcsw, u64))
-    }
-
-    /// This thread's own totals.
-    #[inline(always)]
-    pub fn totals(self) -> RawTotals {
-        let mut totals = RawTotals {
-            cpu_time_ns: member!(self.0, task_sum_exec_runtime, u64),
-            run_queue_wait_ns: self.run_queue_wait_ns(),
-            voluntary_switches: member!(self.0, task_nvcsw, u64),
-            involuntary_switches: member!(self.0, task_nivcsw, u64),
-            minor_faults: member!(self.0, task_min_flt, u64),
-            major_faults: member!(self.0, task_maj_flt, u64),
-            read_bytes: 0,
-            write_bytes: 0,
-            cancelled_write_bytes: 0,
-            logical_read_bytes: 0,
-            logical_write_bytes: 0,
-        };
-        if layout!(task_rchar) != ABSENT {
-            totals.logical_read_bytes = member!(self.0, task_rchar, u64);
-            totals.logical_write_bytes = member!(self.0, task_wchar, u64);
-        }
-        if layout!(task_read_bytes) != ABSENT {
-            totals.read_bytes = member!(self.0, task_read_bytes, u64);
-            totals.write_bytes = member!(self.0, task_write_bytes, u64);
-            totals.cancelled_write_bytes = member!(self.0, task_cancelled_write_bytes, u64);
-        }
-        totals
-    }
-
-    /// What `wait4` reports for the process of which this is the leader.
-    #[inline(always)]
-    pub fn wait_status(self, signal: Signal) -> u32 {
-        if signal.flags() & SIGNAL_GROUP_EXIT != 0 {
-            signal.group_exit_code()
-        } else {
-            self.exit_code()
-        }
-    }
-}
-
-/// A `struct signal_struct`: what the threads of one process share.
-#[derive(Clone, Copy)]
-pub struct Signal(*const u8);
-
-impl Signal {
-    /// Threads that have not yet begun to exit.
-    #[inline(always)]
-    pub fn live(self) -> u32 {
-        member!(self.0, signal_live, u32)
-    }
-
-    /// Threads that are not yet released.
-    #[inline(always)]
-    pub fn threads(self) -> u32 {
-        member!(self.0, signal_nr_threads, u32)
-    }
-
-    #[inline(always)]
-    fn flags(self) -> u32 {
-        member!(self.0, signal_flags, u32)
-    }
-
-    #[inline(always)]
-    fn group_exit_code(self) -> u32 {
-        member!(self.0, signal_group_exit_code, u32)
-    }
-
-    #[inline(always)]
-    pub fn cpu_time_ns(self) -> u64 {
-        member!(self.0, signal_sum_sched_runtime, u64)
-    }
-
-    #[inline(always)]
-    pub fn voluntary_switches(self) -> u64 {
-        member!(self.0, signal_nvcsw, u64)
-    }
-
-    #[inline(always)]
-    pub fn involuntary_switches(self) -> u64 {
-        member!(self.0, signal_nivcsw, u64)
-    }
-
-    #[inline(always)]
-    pub fn minor_faults(self) -> u64 {
-        member!(self.0, signal_min_flt, u64)
-    }
-
-    #[inline(always)]
-    pub fn major_faults(self) -> u64 {
-        member!(self.0, signal_maj_flt, u64)
-    }
-
-    /// The highest resident set of any address space that the process has had and given up, pages.
-    #[inline(always)]
-    pub fn peak_rss_pages(self) -> u64 {
-        member!(self.0, signal_maxrss, u64)
-    }
-}
-
-/// A `struct mm_struct`: an address space.
-#[derive(Clone, Copy)]
-pub struct Mm(*const u8);
-
-impl Mm {
-    #[inline(always)]
-    pub fn hiwater_rss_pages(self) -> u64 {
-        member!(self.0, mm_hiwater_rss, u64)
-    }
-
-    #[inline(always)]
-    pub fn arg_start(self) -> u64 {
-        member!(self.0, mm_arg_start, u64)
-    }
-
-    #[inline(always)]
-    pub fn arg_end(self) -> u64 {
-        member!(self.0, mm_arg_end, u64)
-    }
-
-    /// The address of the `struct file` that was executed; 0 when it is gone.
-    #[inline(always)]
-    pub fn exe_file(self) -> u64 {
-        member!(self.0, mm_exe_file, u64)
-    }
-
-    /// The shared value of an `rss_stat` counter. Negative values do occur.
-    #[inline(always)]
-    pub fn rss_count(self, counter: u32) -> i64 {
-        let offset =
-            layout!(mm_rss_stat) + counter * layout!(rss_counter_size) + layout!(rss_counter_count);
-        // SAFETY: the verifier has checked the offset against the structure's BTF.
-        unsafe { read_volatile(self.0.byte_add(offset as usize).cast::<i64>()) }
-    }
-
-    /// The per-CPU cookie of an `rss_stat` counter.
-    #[inline(always)]
-    pub fn rss_percpu(self, counter: u32) -> u64 {
-        let offset = layout!(mm_rss_stat)
-            + counter * layout!(rss_counter_size)
-            + layout!(rss_counter_percpu);
-        // SAFETY: the verifier has checked the offset against the structure's BTF.
-        unsafe { read_volatile(self.0.byte_add(offset as usize).cast::<u64>()) }
-    }
+    value
 }

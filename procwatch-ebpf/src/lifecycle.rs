@@ -15,11 +15,13 @@ use procwatch_common::{
         ARGV_MAX, ExecRecord, ExitRecord, FinalRecord, ForkRecord, RecordHeader, RecordKind,
     },
     loss::LossKind,
-    totals::{DepartedTotals, RawProcessId, RawTotals},
+    totals::{
+        AddedUp, BlockTotals, DepartedTotals, FlowTotals, ProcessTotals, RawProcessId, RawTotals,
+    },
 };
 
 use crate::{
-    departed, exe_path,
+    added_up, exe_path, flows,
     kernel::{Signal, Task, layout},
     ring,
 };
@@ -49,6 +51,7 @@ pub fn pw_fork(context: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn try_fork(context: &BtfTracePointContext) -> Option<()> {
     let child = task_argument(context, 1)?;
+    flows::forget(child.tid());
     if !child.is_leader() {
         return None;
     }
@@ -92,6 +95,7 @@ pub fn pw_exec(context: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn try_exec(context: &BtfTracePointContext) -> Option<()> {
     let task = task_argument(context, 0)?;
+    adopt_flows(task, context.arg::<u32>(1));
     let mm = task.mm()?;
     let scratch = EXEC_SCRATCH.get_ptr_mut(0)?;
     // SAFETY: an element of a map; reborrowed as raw parts below.
@@ -159,6 +163,21 @@ fn try_exec(context: &BtfTracePointContext) -> Option<()> {
     Some(())
 }
 
+/// A thread that is not the leader takes the leader's tid when it executes a program.
+#[inline(always)]
+fn adopt_flows(task: Task, old_tid: u32) {
+    if old_tid == task.tid() {
+        return;
+    }
+    if let Some(moved) = flows::of(old_tid) {
+        flows::forget(old_tid);
+        match added_up::open(&task.process()) {
+            Some(entry) => added_up::add_flows(entry, &moved),
+            None => ring::count_loss(LossKind::Flow),
+        }
+    }
+}
+
 /// Fires for each thread.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn pw_exit(context: BtfTracePointContext) -> i32 {
@@ -178,19 +197,28 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
     };
     let process = task.process();
     let own = task.totals();
-    if !is_last {
-        departed::add(&process, &own);
-        return None;
-    }
+    let moved = flows::of(task.tid());
+    // Before they are added to the sums: a pass that comes between misses them once, and never has them
+    // twice.
+    flows::forget(task.tid());
     // A process that never had another thread needs no entry: its leader's totals are its own. One whose
     // other threads are just on their way here must not be forgotten when they make the entry.
-    if signal.threads() > 1 || departed::of(&process).is_some() {
-        departed::add(&process, &own);
+    if !is_last
+        || signal.threads() > 1
+        || moved.is_some()
+        || added_up::departed(added_up::of(&process)).is_some()
+    {
+        added_up::add_departed(&process, &own, &moved.unwrap_or(FlowTotals::ZERO));
+    }
+    if !is_last {
+        return None;
     }
     ring::emit(LossKind::Exit, |record: *mut ExitRecord| {
+        let entry = added_up::of(&process);
         let mut totals = with_ended_threads(own, signal);
-        if let Some(departed) = departed::of(&process) {
-            replace_with_departed(&mut totals, departed);
+        if let Some(departed) = added_up::departed(entry) {
+            // SAFETY: the entry is alive.
+            replace_with_departed(&mut totals, unsafe { &*departed });
         }
         if leader != task {
             add_unreleased_leader(&mut totals, leader);
@@ -202,7 +230,11 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
             record.write(ExitRecord {
                 header: header(RecordKind::Exit, process),
                 parent: leader.parent_process(),
-                totals,
+                totals: ProcessTotals {
+                    task: totals,
+                    flows: FlowTotals::ZERO,
+                    block: BlockTotals::ZERO,
+                },
                 peak_rss_pages: if high_water > peak_rss_pages {
                     high_water
                 } else {
@@ -213,9 +245,23 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
                 comm: [0; 16],
             });
             leader.comm(&mut (*record).comm);
+            write_flows_and_block(&raw mut (*record).totals, entry);
         }
     });
     Some(())
+}
+
+/// # Safety
+/// The totals must be alive.
+#[inline(always)]
+unsafe fn write_flows_and_block(totals: *mut ProcessTotals, entry: Option<*mut AddedUp>) {
+    if let Some(entry) = entry {
+        // SAFETY: the caller's promise; the verifier keeps the entry alive for the run of the program.
+        unsafe {
+            (*totals).flows = (*entry).departed.flows;
+            (*totals).block = (*entry).block;
+        }
+    }
 }
 
 /// Fires an RCU grace period after a task was reaped and has left its CPU for good; what its threads
@@ -237,7 +283,11 @@ const UNSENT_MAX: u32 = 16_384;
 /// Totals of processes whose final record found no room there either: their names are lost, what they
 /// cost is not.
 #[map]
-static LOST_TOTALS: PerCpuArray<RawTotals> = PerCpuArray::with_max_entries(1, 0);
+static LOST_TOTALS: PerCpuArray<ProcessTotals> = PerCpuArray::with_max_entries(1, 0);
+
+/// A closing record is put together here: it would fill half of the stack.
+#[map]
+static FINAL_SCRATCH: PerCpuArray<FinalRecord> = PerCpuArray::with_max_entries(1, 0);
 
 #[inline(always)]
 fn try_free(context: &BtfTracePointContext) -> Option<()> {
@@ -248,6 +298,7 @@ fn try_free(context: &BtfTracePointContext) -> Option<()> {
     }
     let signal = leader.signal()?;
     let process = leader.process();
+    let entry = added_up::of(&process);
     // The leader was released last, so the kernel's sums already have it.
     let mut totals = RawTotals {
         cpu_time_ns: signal.cpu_time_ns(),
@@ -257,40 +308,47 @@ fn try_free(context: &BtfTracePointContext) -> Option<()> {
         major_faults: signal.major_faults(),
         ..leader.totals()
     };
-    if let Some(departed) = departed::of(&process) {
-        replace_with_departed(&mut totals, departed);
-        departed::forget(&process);
+    if let Some(departed) = added_up::departed(entry) {
+        // SAFETY: the entry is alive.
+        replace_with_departed(&mut totals, unsafe { &*departed });
     }
-    let mut record = FinalRecord {
-        header: header(RecordKind::Final, process),
-        totals,
-        peak_rss_pages: signal.peak_rss_pages(),
-        wait_status: leader.wait_status(signal),
-        reserved: 0,
-        comm: [0; 16],
-    };
-    leader.comm(&mut record.comm);
-    let bytes = (&raw const record).cast();
+    let record = FINAL_SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: this CPU's element, written whole; programs do not migrate while they run.
+    unsafe {
+        record.write(FinalRecord {
+            header: header(RecordKind::Final, process),
+            totals: ProcessTotals {
+                task: totals,
+                flows: FlowTotals::ZERO,
+                block: BlockTotals::ZERO,
+            },
+            peak_rss_pages: signal.peak_rss_pages(),
+            wait_status: leader.wait_status(signal),
+            reserved: 0,
+            comm: [0; 16],
+        });
+        leader.comm(&mut (*record).comm);
+        write_flows_and_block(&raw mut (*record).totals, entry);
+    }
+    if entry.is_some() {
+        added_up::forget(&process);
+    }
+    // SAFETY: as above.
+    let record = unsafe { &*record };
+    let bytes = (&raw const *record).cast();
     if ring::send(bytes, size_of::<FinalRecord>() as u64)
-        || UNSENT.insert(&process, &record, 0).is_ok()
+        || UNSENT.insert(&process, record, 0).is_ok()
     {
         return None;
     }
     ring::count_loss(LossKind::FinalTotals);
     let lost = LOST_TOTALS.get_ptr_mut(0)?;
-    // SAFETY: this CPU's element, and programs do not migrate while they run.
+    // SAFETY: this CPU's element; both consist of u64 only.
     unsafe {
-        (*lost).cpu_time_ns += record.totals.cpu_time_ns;
-        (*lost).run_queue_wait_ns += record.totals.run_queue_wait_ns;
-        (*lost).voluntary_switches += record.totals.voluntary_switches;
-        (*lost).involuntary_switches += record.totals.involuntary_switches;
-        (*lost).minor_faults += record.totals.minor_faults;
-        (*lost).major_faults += record.totals.major_faults;
-        (*lost).read_bytes += record.totals.read_bytes;
-        (*lost).write_bytes += record.totals.write_bytes;
-        (*lost).cancelled_write_bytes += record.totals.cancelled_write_bytes;
-        (*lost).logical_read_bytes += record.totals.logical_read_bytes;
-        (*lost).logical_write_bytes += record.totals.logical_write_bytes;
+        let (sums, added) = (lost.cast::<u64>(), (&raw const record.totals).cast::<u64>());
+        for counter in 0..size_of::<ProcessTotals>() / 8 {
+            *sums.add(counter) += *added.add(counter);
+        }
     }
     Some(())
 }

@@ -8,14 +8,21 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
-mod departed;
+mod added_up;
+mod block;
+mod connections;
+mod deaths;
 mod exe_path;
+mod flows;
 mod kernel;
 mod lifecycle;
 mod per_cpu;
 mod quiet;
 mod ring;
+mod socket_passes;
+mod sockets;
 mod tasks;
+mod writeback;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,22 +1,16 @@
 //! The task iterator: every thread's totals, in one pass over the kernel's own table.
 
-use core::{ffi::c_void, ptr::read_volatile};
+use core::ptr::read_volatile;
 
-use aya_ebpf::{
-    helpers::generated::{bpf_probe_read_kernel, bpf_seq_write},
-    macros::map,
-    maps::PerCpuArray,
-};
+use aya_ebpf::{helpers::generated::bpf_seq_write, macros::map, maps::PerCpuArray};
 use procwatch_common::{
-    layout::CPUS_MAX,
-    tasks::{EndedTotals, ThreadRecord},
-    totals::{DepartedTotals, RawTotals},
+    tasks::{EndedTotals, MemoryPages, ThreadRecord},
+    totals::{AddedUp, FlowTotals, RawTotals},
 };
 
 use crate::{
-    departed,
-    kernel::{EXIT_DEAD, Mm, Task, layout},
-    per_cpu,
+    added_up, flows,
+    kernel::{EXIT_DEAD, Task},
     quiet::LastSeen,
 };
 
@@ -73,17 +67,17 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
         minor_faults: signal.minor_faults(),
         major_faults: signal.major_faults(),
     };
-    let departed = departed::of(&process);
+    let added_up = added_up::of(&process);
     if task.exit_state() & EXIT_DEAD != 0 {
         return None;
     }
     let mut own = task.totals();
-    if departed.is_some() && task.is_exiting() {
+    if added_up::departed(added_up).is_some() && task.is_exiting() {
         own = without_departed(own);
     }
 
     let mut flags = state_flags(task);
-    let mut rss_pages = 0;
+    let mut memory = MemoryPages::ZERO;
     let mut peak_rss_pages = 0;
     let mut wait_status = 0;
     let is_leader = task.is_leader();
@@ -101,13 +95,14 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
         && let Some(mm) = task.mm()
     {
         // Threads share one address space; a leader that has left has given it up.
-        rss_pages = resident_pages(mm);
+        memory = mm.pages();
         let high_water = mm.hiwater_rss_pages();
         if high_water > peak_rss_pages {
             peak_rss_pages = high_water;
         }
-        if rss_pages > peak_rss_pages {
-            peak_rss_pages = rss_pages;
+        let resident = memory.file + memory.anon + memory.shmem;
+        if resident > peak_rss_pages {
+            peak_rss_pages = resident;
         }
     }
 
@@ -122,14 +117,22 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
             threads: signal.threads(),
             cgroup_id: task.cgroup_id(),
             own,
-            rss_pages,
+            own_flows: FlowTotals::ZERO,
+            memory,
             peak_rss_pages,
             ended,
-            departed: departed.map_or(DepartedTotals::ZERO, |departed| *departed),
+            added_up: AddedUp::ZERO,
             comm: [0; 16],
             wait_status,
             reserved: 0,
         });
+        if let Some(added_up) = added_up {
+            (*record).added_up = *added_up;
+        }
+        // After the sums, which they move into when the thread exits.
+        if let Some(flows) = flows::of(task.tid()) {
+            (*record).own_flows = flows;
+        }
         task.comm(&mut (*record).comm);
         let sequence = read_volatile(read_volatile(&raw const (*context).meta));
         let error = bpf_seq_write(sequence, record.cast(), size_of::<ThreadRecord>() as u32);
@@ -171,37 +174,4 @@ fn state_flags(task: Task) -> u32 {
     } else {
         0
     }
-}
-
-/// File, anonymous and shared pages, as in `/proc/PID/statm`.
-#[inline(always)]
-fn resident_pages(mm: Mm) -> u64 {
-    const FILE_PAGES: u32 = 0;
-    const ANONYMOUS_PAGES: u32 = 1;
-    const SHARED_PAGES: u32 = 3;
-    let mut pages =
-        mm.rss_count(FILE_PAGES) + mm.rss_count(ANONYMOUS_PAGES) + mm.rss_count(SHARED_PAGES);
-    if per_cpu::is_known() {
-        let file = mm.rss_percpu(FILE_PAGES);
-        let anonymous = mm.rss_percpu(ANONYMOUS_PAGES);
-        let shared = mm.rss_percpu(SHARED_PAGES);
-        for cpu in 0..layout!(cpus) as usize {
-            if cpu >= CPUS_MAX {
-                break;
-            }
-            let base = per_cpu::base(cpu);
-            pages += per_cpu_part(file.wrapping_add(base));
-            pages += per_cpu_part(anonymous.wrapping_add(base));
-            pages += per_cpu_part(shared.wrapping_add(base));
-        }
-    }
-    if pages < 0 { 0 } else { pages as u64 }
-}
-
-#[inline(always)]
-fn per_cpu_part(address: u64) -> i64 {
-    let mut part = 0i32;
-    // SAFETY: the helper checks the source.
-    unsafe { bpf_probe_read_kernel((&raw mut part).cast(), 4, address as *const c_void) };
-    i64::from(part)
 }

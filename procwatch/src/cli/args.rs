@@ -36,10 +36,12 @@ pub struct Cli {
 pub enum Command {
     /// The live table, or one snapshot with --once.
     Top(TopArgs),
-    /// Streams births, programs and ends of processes as they happen.
+    /// Streams what happens: births, programs, ends, connections, OOM kills, fatal signals.
     Events(EventsArgs),
     /// The fork tree, with the dead ancestors of the living.
     Tree(TreeArgs),
+    /// Whose TCP connections and UDP sockets there are, and what went over them.
+    Connections(ConnectionsArgs),
     /// What is attached, what is not and why, and what was lost.
     Status(StatusArgs),
 }
@@ -85,6 +87,9 @@ pub struct TopArgs {
     /// Children below their parents.
     #[arg(long, short)]
     pub tree: bool,
+    /// Measure pss_bytes too: shared memory divided by how many share it. Takes the kernel long.
+    #[arg(long)]
+    pub pss: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -126,6 +131,16 @@ pub enum Kind {
     Exec,
     /// A process ended; with its last account.
     Exit,
+    /// A process connected over TCP, or failed to.
+    Connect,
+    /// A process accepted a TCP connection.
+    Accept,
+    /// A TCP connection is gone; with what went over it.
+    Close,
+    /// A process was chosen to die for want of memory.
+    Oom,
+    /// A process was sent a signal that ends it; with who sent it.
+    Signal,
 }
 
 impl Cli {
@@ -169,6 +184,11 @@ impl Kind {
             Self::Fork => "fork",
             Self::Exec => "exec",
             Self::Exit => "exit",
+            Self::Connect => "connect",
+            Self::Accept => "accept",
+            Self::Close => "close",
+            Self::Oom => "oom",
+            Self::Signal => "signal",
         }
     }
 }
@@ -186,6 +206,21 @@ pub struct TreeArgs {
     pub duration: Option<Duration>,
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectionsArgs {
+    /// Watch for this long first, such as 10s, and list what was closed meanwhile too.
+    #[arg(long, short, value_name = "DURATION", value_parser = interval, allow_hyphen_values = true)]
+    pub duration: Option<Duration>,
+    /// Only those of this process.
+    #[arg(long, short, value_name = "PID", value_parser = number::<u32>, allow_negative_numbers = true)]
+    pub pid: Option<u32>,
+    /// Those that wait for connections too.
+    #[arg(long, short)]
+    pub listening: bool,
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
 }
 
 #[derive(Debug, Args)]

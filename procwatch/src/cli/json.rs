@@ -1,5 +1,9 @@
 //! JSON: every field by its binding name, unrounded, `null` where unknown.
 
+mod connections;
+mod devices;
+mod happenings;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -14,6 +18,8 @@ use crate::{
         totals::Totals,
     },
 };
+
+pub use connections::ConnectionList;
 
 /// RFC 3339 with nanoseconds, in UTC.
 pub fn rfc3339(time_ns: u64) -> String {
@@ -96,13 +102,15 @@ pub struct SnapshotOf<'a> {
 impl Serialize for SnapshotOf<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Host {
+        struct Host<'a> {
             cpus: u32,
             cpu_busy_ns: u64,
             processes_cpu_ns: u64,
             unattributed_cpu_ns: i64,
             memory_total_bytes: Option<u64>,
             memory_available_bytes: Option<u64>,
+            devices: Vec<devices::Device<'a>>,
+            interfaces: Vec<devices::Interface<'a>>,
         }
         let sample = &self.snapshot.sample;
         let balance = self.snapshot.host;
@@ -118,6 +126,8 @@ impl Serialize for SnapshotOf<'_> {
                 unattributed_cpu_ns: balance.unattributed_cpu_ns,
                 memory_total_bytes: sample.host.memory_total_bytes,
                 memory_available_bytes: sample.host.memory_available_bytes,
+                devices: self.snapshot.devices.iter().map(Into::into).collect(),
+                interfaces: self.snapshot.interfaces.iter().map(Into::into).collect(),
             },
         )?;
         map.serialize_entry("sources", &SourceGroups(&sample.sources))?;
@@ -172,13 +182,9 @@ const IDENTITY: [Field; 12] = [
 ];
 
 /// What an exit adds besides the totals.
-const ENDING: [Field; 11] = [
+const ENDING: [Field; 7] = [
     Field::PeakRss,
-    Field::BlockRead,
-    Field::BlockWrite,
-    Field::BlockLatency,
-    Field::NetSent,
-    Field::NetReceived,
+    Field::FlowsSince,
     Field::ExitCode,
     Field::ExitSignal,
     Field::CoreDumped,
@@ -196,9 +202,12 @@ impl Serialize for EventLine<'_> {
             .map(|boot_ns| rfc3339(self.now.wall_at(boot_ns)));
         map.serialize_entry("time", &time)?;
         match &event.kind {
-            EventKind::Fork | EventKind::Exec => {
-                map.serialize_entry("pid", &event.id.pid)?;
-                map.serialize_entry("start_time_ns", &event.id.start_time_ns)?;
+            EventKind::Exit(account) => return exit_fields(map, account),
+            kind => {
+                // Pid 0 stands for an owner that is not known.
+                let id = Some(event.id).filter(|id| id.pid != 0);
+                map.serialize_entry("pid", &id.map(|id| id.pid))?;
+                map.serialize_entry("start_time_ns", &id.map(|id| id.start_time_ns))?;
                 map.serialize_entry("ppid", &event.parent.map(|parent| parent.pid))?;
                 let facts = &event.facts;
                 map.serialize_entry("comm", &facts.comm)?;
@@ -213,16 +222,17 @@ impl Serialize for EventLine<'_> {
                 map.serialize_entry("cgroup", &facts.cgroup)?;
                 map.serialize_entry("container", &facts.container)?;
                 // One that has just begun, or executed a program, has its main thread alone.
-                map.serialize_entry("threads", &1)?;
+                let is_alone = matches!(kind, EventKind::Fork | EventKind::Exec);
+                map.serialize_entry("threads", &is_alone.then_some(1))?;
                 map.serialize_entry("source", event.source.name())?;
+                happenings::fields(&mut map, kind)?;
             }
-            EventKind::Exit(account) => exit_fields(&mut map, account)?,
         }
         map.end()
     }
 }
 
-fn exit_fields<M: SerializeMap>(map: &mut M, account: &ProcessSample) -> Result<(), M::Error> {
+fn exit_fields<M: SerializeMap>(mut map: M, account: &ProcessSample) -> Result<M::Ok, M::Error> {
     let view = ProcessView {
         process: account,
         delta: &Totals::UNKNOWN,
@@ -240,5 +250,5 @@ fn exit_fields<M: SerializeMap>(map: &mut M, account: &ProcessSample) -> Result<
     for field in ENDING {
         map.serialize_entry(field.name(), &field.value(&view))?;
     }
-    Ok(())
+    map.end()
 }

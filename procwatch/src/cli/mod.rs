@@ -3,7 +3,9 @@
 //! Nothing here computes a figure; that is the model's work.
 
 pub mod args;
+pub mod connections;
 pub mod csv;
+pub mod event_line;
 pub mod json;
 pub mod table;
 pub mod terminal;

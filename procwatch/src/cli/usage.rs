@@ -100,7 +100,7 @@ mod tests {
         );
         check(
             &["frobnicate"],
-            "unknown command \"frobnicate\"; try one of top, events, tree, status",
+            "unknown command \"frobnicate\"; try one of top, events, tree, connections, status",
         );
         check(
             &["top", "--onse"],
@@ -112,7 +112,7 @@ mod tests {
         );
         check(
             &["events", "--kind", "fork,birth"],
-            "--kind <KIND,…>: \"birth\" is not valid; try one of fork, exec, exit",
+            "--kind <KIND,…>: \"birth\" is not valid; try one of fork, exec, exit, connect, accept, close, oom, signal",
         );
         check(
             &["top", "--interval", "1ms"],

@@ -20,10 +20,13 @@ use hashbrown::HashSet;
 pub use clock::Now;
 pub use own_cost::OwnCost;
 
+pub use crate::kernel::{Probe, ProbeState};
+
 use self::names::HostNames;
 use crate::{
-    kernel::{AttachError, Options, PROBES, Probe, ProbeState, Session},
+    kernel::{AttachError, Figures, Options, PROBES, Session},
     model::{
+        connection::Connection,
         event::Event,
         identity::ProcessId,
         ledger::Ledger,
@@ -32,7 +35,7 @@ use crate::{
         totals::Totals,
         tree::ForkTree,
     },
-    procfs::{ProcRoot, host_sample},
+    procfs::{DiskNames, ProcRoot, host_sample},
 };
 
 /// Between two passes over all threads; in between only those that have run are looked at.
@@ -48,6 +51,9 @@ const SETTLE_PASS_INTERVAL: Duration = Duration::from_millis(250);
 pub struct Start {
     pub kernel: Options,
     pub source: SourceChoice,
+    /// Whether each sample is to have every process's proportional set size: the kernel walks all of their
+    /// pages for it.
+    pub pss: bool,
 }
 
 /// Which sources to use.
@@ -87,6 +93,8 @@ pub struct Collector {
     ledger: Ledger,
     proc: ProcRoot,
     names: HostNames,
+    disks: DiskNames,
+    wants_pss: bool,
     /// Living processes that passes leave out, as some kernels do with pid 1.
     holes: HashSet<ProcessId>,
     /// Processes that were missing from the last pass, and may have a record on its way.
@@ -105,6 +113,22 @@ enum Refusal {
     /// /proc numbers the processes of our namespace, the kernel those of the host.
     OtherPidNamespace,
     Attach(AttachError),
+}
+
+impl Refusal {
+    /// What a probe came to, given that collection does without eBPF.
+    fn state_of(&self, probe: &Probe) -> ProbeState {
+        let reason = self.to_string();
+        match self {
+            Self::Attach(AttachError::Attach { program, .. }) if *program == probe.program => {
+                ProbeState::Failed { reason }
+            }
+            Self::Attach(AttachError::NotPermitted | AttachError::Load(_)) => {
+                ProbeState::Failed { reason }
+            }
+            _ => ProbeState::Unsupported { reason },
+        }
+    }
 }
 
 impl std::fmt::Display for Refusal {
@@ -153,6 +177,8 @@ impl Collector {
             ledger: Ledger::default(),
             proc,
             names,
+            disks: DiskNames::default(),
+            wants_pss: start.pss,
             holes: HashSet::new(),
             unsettled: 0,
             full_pass_due_ns: 0,
@@ -162,7 +188,11 @@ impl Collector {
             output_loss: 0,
         };
         let watching_since_ns = collector.start_of_look(Now::read().boot_ns);
-        collector.ledger = Ledger::watching_since(watching_since_ns);
+        let unmeasured = collector
+            .session
+            .as_ref()
+            .map_or_else(Vec::new, Session::unmeasured);
+        collector.ledger = Ledger::watching_since(watching_since_ns, &unmeasured);
         Ok(collector)
     }
 
@@ -203,12 +233,27 @@ impl Collector {
         } else {
             self.read_all_from_proc(tell)?
         };
+        let mut devices = match &self.session {
+            Some(session) => session.devices()?,
+            None => Vec::new(),
+        };
+        for device in &mut devices {
+            device.name = self.disks.name(&self.proc, device.number);
+        }
+        let mut processes = self.ledger.take_processes();
+        if self.wants_pss {
+            for process in processes.iter_mut().filter(|one| one.rss_bytes.is_some()) {
+                process.pss_bytes = self.proc.pss_bytes(process.id.pid);
+            }
+        }
         Ok(Sample {
             time_ns: now.wall_ns,
             boot_time_ns: now.boot_ns,
             began_ns,
             host,
-            processes: self.ledger.take_processes(),
+            devices,
+            interfaces: self.proc.interfaces(),
+            processes,
             nameless: self.nameless,
             loss: self.losses(),
             sources: self.sources(),
@@ -366,13 +411,37 @@ impl Collector {
             Some(_) => SourceState::From(Source::Ebpf),
             None => SourceState::From(Source::Procfs),
         };
+        let by_hooks = |figures| match &self.session {
+            None => SourceState::Unavailable("/proc does not tell it per process".into()),
+            Some(session) => session
+                .missing(figures)
+                .map_or(SourceState::From(Source::Ebpf), |why| {
+                    SourceState::Unavailable(why.into())
+                }),
+        };
         Sources {
             identity: from.clone(),
             cpu: from.clone(),
             memory: from.clone(),
             io: from,
-            network: SourceState::Unavailable("this version does not measure it".into()),
+            block: by_hooks(Figures::Block),
+            network: by_hooks(Figures::Network),
         }
+    }
+
+    /// Every TCP and UDP socket of the host, in all network namespaces.
+    ///
+    /// # Errors
+    /// Without eBPF, or where the hooks for it are missing: says which.
+    pub fn connections(&mut self) -> io::Result<Vec<Connection>> {
+        let why = match &mut self.session {
+            None => self.refusal.as_ref().map(ToString::to_string),
+            Some(session) => match session.missing(Figures::Connections) {
+                None => return session.connections(),
+                missing => missing,
+            },
+        };
+        Err(io::Error::other(why.unwrap_or_default()))
     }
 
     pub fn status(&self) -> Status {
@@ -380,25 +449,14 @@ impl Collector {
         let probes = PROBES
             .iter()
             .map(|probe| {
-                let state = match (&self.refusal, &reason) {
-                    (None, _) | (_, None) => ProbeState::Active,
-                    (Some(Refusal::Attach(AttachError::Attach { program, .. })), Some(reason))
-                        if *program == probe.program =>
-                    {
-                        ProbeState::Failed {
-                            reason: reason.clone(),
-                        }
-                    }
-                    (
-                        Some(Refusal::Attach(AttachError::NotPermitted | AttachError::Load(_))),
-                        Some(reason),
-                    ) => ProbeState::Failed {
-                        reason: reason.clone(),
-                    },
-                    (_, Some(reason)) => ProbeState::Unsupported {
-                        reason: reason.clone(),
-                    },
+                let state = match (&self.session, &self.refusal) {
+                    (Some(session), _) => session.probe_states().get(probe.program).cloned(),
+                    (None, Some(refusal)) => Some(refusal.state_of(probe)),
+                    (None, None) => None,
                 };
+                let state = state.unwrap_or_else(|| ProbeState::Unsupported {
+                    reason: "it was not tried".to_owned(),
+                });
                 (probe, state)
             })
             .collect();

@@ -1,5 +1,6 @@
 //! One file a subcommand: what it asks the agent for, and which face shows it.
 
+pub mod connections;
 pub mod events;
 mod last_resort;
 mod listen;
@@ -30,6 +31,7 @@ pub fn run(cli: &Cli) -> Result {
         Some(Command::Top(args)) => top::run(args, start),
         Some(Command::Events(args)) => events::run(args, start),
         Some(Command::Tree(args)) => tree::run(args, start),
+        Some(Command::Connections(args)) => connections::run(args, start),
         Some(Command::Status(args)) => status::run(args, start),
     }
 }
@@ -38,7 +40,9 @@ fn start(args: CollectionArgs) -> Start {
     Start {
         kernel: Options {
             ring_buffer: args.ring_buffer,
+            connections: false,
         },
+        pss: false,
         source: if args.no_ebpf {
             SourceChoice::ProcfsOnly
         } else {

@@ -17,7 +17,7 @@ use crate::{
         args::{StatusArgs, TextFormat},
         json::{LossCounts, SourceGroups},
     },
-    collector::{Freshness, OwnCost, Start, Status},
+    collector::{Freshness, OwnCost, Probe, ProbeState, Start, Status},
     model::units::{format_bytes, format_nanoseconds},
 };
 
@@ -39,8 +39,17 @@ pub(super) fn run(args: &StatusArgs, start: Start) -> super::Result {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .context("writing to standard output")?;
-    let is_degraded = status.degraded.is_some() || status.loss.total() > 0;
+    let is_whole = status.probes.iter().all(|(_, state)| state.is_measuring());
+    let is_degraded = status.degraded.is_some() || status.loss.total() > 0 || !is_whole;
     Ok(ExitCode::from(u8::from(is_degraded)))
+}
+
+/// The hooks in use, or those that were wanted.
+fn hooks(probe: &Probe, state: &ProbeState) -> String {
+    match state {
+        ProbeState::Fallback { hooks, .. } => hooks.clone(),
+        _ => probe.hooks(),
+    }
 }
 
 fn text(status: &Status, cost: OwnCost) -> String {
@@ -53,13 +62,22 @@ fn text(status: &Status, cost: OwnCost) -> String {
             out,
             "{:<16} {:<32} {:<12} {}",
             probe.program,
-            probe.hook.to_string(),
+            hooks(probe, state),
             state.name(),
             probe.needed_for
         );
     }
-    if let Some(why) = &status.degraded {
-        let _ = writeln!(out, "\nOn /proc alone: {why}");
+    match &status.degraded {
+        Some(why) => {
+            let _ = writeln!(out, "\nOn /proc alone: {why}");
+        }
+        None => {
+            for (probe, state) in &status.probes {
+                if let Some(reason) = state.reason() {
+                    let _ = writeln!(out, "\n{}: {}: {reason}", probe.program, state.name());
+                }
+            }
+        }
     }
     out.push_str("\nFIGURES    SOURCE\n");
     for (group, state) in status.sources.entries() {
@@ -88,7 +106,7 @@ fn json(status: &Status, cost: OwnCost) -> String {
         .map(|(probe, state)| {
             json!({
                 "program": probe.program,
-                "hook": probe.hook.to_string(),
+                "hook": hooks(probe, state),
                 "needed_for": probe.needed_for,
                 "state": state.name(),
                 "reason": state.reason(),

@@ -26,6 +26,10 @@ use crate::{
 };
 
 pub(super) fn run(args: &TopArgs, start: Start) -> super::Result {
+    let start = Start {
+        pss: args.pss,
+        ..start
+    };
     let selection = Selection {
         filter: args.filter.clone(),
         sort: args.sort,

@@ -48,7 +48,7 @@ pub struct Btf {
     strings: std::ops::Range<usize>,
     /// Where each type starts, by id. Id 0 is `void` and has no bytes.
     types: Vec<u32>,
-    /// Structs, unions and typedefs by name; several may share one.
+    /// Structs, unions, enums and typedefs by name; several may share one.
     by_name: HashMap<(u32, Box<[u8]>), Vec<u32>>,
 }
 
@@ -73,7 +73,7 @@ struct Type {
 }
 
 impl Btf {
-    /// Indexes type information; `names` are the structs, unions and typedefs that will be asked for.
+    /// Indexes type information; `names` are the structs, unions, enums and typedefs that will be asked for.
     ///
     /// # Errors
     /// When the bytes are not BTF of this byte order, or are cut off.
@@ -126,6 +126,7 @@ impl Btf {
         let class = match kind.kind {
             KIND_STRUCT | KIND_UNION => KIND_STRUCT,
             KIND_TYPEDEF => KIND_TYPEDEF,
+            KIND_ENUM => KIND_ENUM,
             _ => return,
         };
         let name = self.string(kind.name);
@@ -246,6 +247,19 @@ impl Btf {
             KIND_PTR => None,
             _ => Some((element.size_or_type, false)),
         }
+    }
+
+    /// The value of an enumerator. `None` when this kernel has no such enum, or it has no such member.
+    pub fn enumerator(&self, name: &str, member: &str) -> Option<u32> {
+        let key = (KIND_ENUM, name.as_bytes().into());
+        self.by_name.get(&key)?.iter().find_map(|id| {
+            let enumeration = self.by_id(*id)?;
+            (0..enumeration.vlen as usize).find_map(|index| {
+                let at = enumeration.rest + index * 8;
+                let is_wanted = self.string(read_u32(&self.data, at)?) == member.as_bytes();
+                is_wanted.then(|| read_u32(&self.data, at + 4)).flatten()
+            })
+        })
     }
 
     /// How many arguments a tracepoint passes, by its `btf_trace_NAME` typedef; the first one that

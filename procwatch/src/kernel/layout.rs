@@ -20,7 +20,28 @@ pub(super) const NAMES: &[&str] = &[
     "cgroup",
     "kernfs_node",
     "bpf_array",
+    "sighand_struct",
+    "socket",
+    "sock",
+    "net",
+    "inet_sock",
+    "inet_connection_sock",
+    "tcp_sock",
+    "bio",
+    "block_device",
+    "gendisk",
+    "block_device_operations",
+    "request",
+    "page",
+    "folio",
+    "address_space",
+    "inode",
+    "inode_state_flags_t",
+    "inode_state_flags_enum",
     "btf_trace_sched_process_exit",
+    "btf_trace_mark_victim",
+    "btf_trace_block_bio_queue",
+    "btf_trace_block_rq_issue",
 ];
 
 /// The kernel lacks something that no figure can do without.
@@ -36,6 +57,7 @@ pub(super) fn resolve(
     btf: &Btf,
     cpus: usize,
     wakeup_backlog: u32,
+    wanted: Wanted,
 ) -> Result<KernelLayout, LayoutError> {
     let needed = |structure, path| {
         btf.member(structure, path)
@@ -46,6 +68,8 @@ pub(super) fn resolve(
     let task = |path| needed("task_struct", path);
     let signal = |path| needed("signal_struct", path);
     let mm = |path| needed("mm_struct", path);
+    let sock = |path| optional("sock", path);
+    let bio = |path| optional("bio", path);
 
     let rss_stat = btf.member("mm_struct", "rss_stat");
     let per_cpu_counters = rss_stat.and_then(|member| btf.array_element(member));
@@ -92,6 +116,13 @@ pub(super) fn resolve(
         task_read_bytes: optional("task_struct", "ioac.read_bytes"),
         task_write_bytes: optional("task_struct", "ioac.write_bytes"),
         task_cancelled_write_bytes: optional("task_struct", "ioac.cancelled_write_bytes"),
+        task_sighand: task("sighand")?,
+        task_blocked: task("blocked")?,
+        sighand_action: needed("sighand_struct", "action")?,
+        sigaction_size: btf
+            .member("sighand_struct", "action")
+            .and_then(|member| btf.array_element(member))
+            .map_or(ABSENT, |(size, _)| size),
         signal_live: signal("live.counter")?,
         signal_nr_threads: signal("nr_threads")?,
         signal_flags: signal("flags")?,
@@ -102,6 +133,7 @@ pub(super) fn resolve(
         signal_min_flt: signal("min_flt")?,
         signal_maj_flt: signal("maj_flt")?,
         signal_maxrss: signal("maxrss")?,
+        signal_oom_score_adj: signal("oom_score_adj")?,
         mm_hiwater_rss: mm("hiwater_rss")?,
         mm_arg_start: mm("arg_start")?,
         mm_arg_end: mm("arg_end")?,
@@ -124,10 +156,70 @@ pub(super) fn resolve(
         cgroup_kn: optional("cgroup", "kn"),
         kernfs_node_id: optional("kernfs_node", "id"),
         bpf_array_pptrs: optional("bpf_array", "pptrs"),
+        socket_sk: optional("socket", "sk"),
+        sock_family: sock("__sk_common.skc_family"),
+        sock_protocol: sock("sk_protocol"),
+        sock_state: sock("__sk_common.skc_state"),
+        sock_err: sock("sk_err"),
+        sock_lock_owned: sock("sk_lock.owned"),
+        sock_daddr: sock("__sk_common.skc_daddr"),
+        sock_rcv_saddr: sock("__sk_common.skc_rcv_saddr"),
+        sock_v6_daddr: sock("__sk_common.skc_v6_daddr"),
+        sock_v6_rcv_saddr: sock("__sk_common.skc_v6_rcv_saddr"),
+        sock_dport: sock("__sk_common.skc_dport"),
+        sock_num: sock("__sk_common.skc_num"),
+        sock_net: sock("__sk_common.skc_net.net"),
+        inet_sport: optional("inet_sock", "inet_sport"),
+        net_inum: optional("net", "ns.inum"),
+        icsk_ulp_ops: optional("inet_connection_sock", "icsk_ulp_ops"),
+        tcp_copied_seq: optional("tcp_sock", "copied_seq"),
+        tcp_srtt_us: optional("tcp_sock", "srtt_us"),
+        tcp_total_retrans: optional("tcp_sock", "total_retrans"),
+        bio_bdev: bio("bi_bdev"),
+        bio_disk: bio("bi_disk"),
+        bio_opf: bio("bi_opf"),
+        bio_size: bio("bi_iter.bi_size"),
+        bio_idx: bio("bi_iter.bi_idx"),
+        bio_io_vec: bio("bi_io_vec"),
+        bio_private: bio("bi_private"),
+        bdev_disk: optional("block_device", "bd_disk"),
+        disk_major: optional("gendisk", "major"),
+        disk_first_minor: optional("gendisk", "first_minor"),
+        disk_fops: optional("gendisk", "fops"),
+        fops_submit_bio: optional("block_device_operations", "submit_bio"),
+        request_bio: optional("request", "bio"),
+        request_flags: optional("request", "cmd_flags"),
+        page_mapping: needed("page", "mapping").unwrap_or_else(|_| optional("folio", "mapping")),
+        page_compound_head: optional("page", "compound_head"),
+        mapping_host: optional("address_space", "host"),
+        inode_ino: optional("inode", "i_ino"),
+        inode_mode: optional("inode", "i_mode"),
+        inode_state: optional("inode", "i_state"),
+        inode_dirty_pages: dirty_pages_bit(btf),
+        mark_victim_passes_task: u32::from(btf.tracepoint_arguments("mark_victim") > Some(1)),
+        bio_queue_bio_argument: u32::from(btf.tracepoint_arguments("block_bio_queue") > Some(1)),
+        rq_issue_request_argument: u32::from(btf.tracepoint_arguments("block_rq_issue") > Some(1)),
+        wants_connections: u32::from(wanted.connections),
         exit_has_group_dead: u32::from(btf.tracepoint_arguments("sched_process_exit") > Some(1)),
         cpus: if cpus <= CPUS_MAX { cpus as u32 } else { 0 },
         wakeup_backlog,
     })
+}
+
+/// Records that some listeners want and others would only throw away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of connects, accepts and closes.
+    pub connections: bool,
+}
+
+/// `I_DIRTY_PAGES`: an enumerator since 6.10, a macro of this value before.
+fn dirty_pages_bit(btf: &Btf) -> u32 {
+    const BEFORE: u32 = 1 << 2;
+    ["inode_state_flags_t", "inode_state_flags_enum"]
+        .iter()
+        .find_map(|name| btf.enumerator(name, "I_DIRTY_PAGES"))
+        .unwrap_or(BEFORE)
 }
 
 struct RssCounters {
@@ -148,7 +240,7 @@ mod tests {
             return;
         };
         let btf = Btf::parse(data, NAMES).unwrap();
-        let layout = resolve(&btf, 4, 0).unwrap();
+        let layout = resolve(&btf, 4, 0, Wanted::default()).unwrap();
         assert_ne!(layout.task_tgid, layout.task_pid);
     }
 }

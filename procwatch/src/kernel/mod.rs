@@ -3,13 +3,15 @@
 //! The only place that knows aya and BTF. It decides nothing about processes: what a record means
 //! for an account is the model's work.
 
+mod attach;
 pub mod btf;
 mod decode;
+mod iterators;
 mod layout;
 mod probes;
 mod session;
 
-pub use decode::{MalformedRecord, decode_record, decode_threads};
+pub use decode::{Decoder, MalformedRecord};
 pub use layout::LayoutError;
-pub use probes::{PROBES, Probe, ProbeState};
+pub use probes::{Figures, Hook, PROBES, Probe, ProbeState};
 pub use session::{AttachError, Options, RingBufferSize, Session};

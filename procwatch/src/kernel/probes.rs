@@ -1,15 +1,47 @@
-//! Every program: where it hooks in, what needs it, and what happened when it was attached.
+//! Every program: where it hooks in, what needs it, and what takes its place where a kernel lacks the hook.
+//!
+//! One table, and one loop in [`super::attach`] that goes through it.
 
 use serde::Serialize;
 
-/// One program and its hook.
+/// One thing that hooks measure, and the ways to measure it, the best first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The program's name in the object, at most 15 bytes: the kernel cuts longer ones off.
+    /// The name of the first way's first program.
     pub program: &'static str,
-    pub hook: Hook,
+    pub figures: Figures,
     /// What a user loses without it.
     pub needed_for: &'static str,
+    /// The first that this kernel has and takes is used.
+    pub ways: &'static [Way],
+}
+
+/// Programs that together measure something.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Each program with its hook. Names are those in the object, at most 15 bytes: the kernel cuts longer
+    /// ones off.
+    pub programs: &'static [(&'static str, Hook)],
+    /// What this way misses and the first does not. `None` of the first.
+    pub loses: Option<&'static str>,
+}
+
+/// Groups of figures that stand and fall together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figures {
+    /// Births, ends and totals. An account with holes would have to be marked as such throughout, and /proc
+    /// alone is the better account then: all of these, or none.
+    Accounts,
+    /// Bytes through sockets, per process.
+    Network,
+    /// Sockets one by one. Needs those of [`Self::Network`].
+    Connections,
+    Block,
+    /// Dirty pages' owners.
+    Writeback,
+    Oom,
+    Signals,
 }
 
 /// A way into the kernel.
@@ -17,15 +49,15 @@ pub struct Probe {
 pub enum Hook {
     /// A tracepoint with typed arguments.
     BtfTracepoint(&'static str),
-    /// A pass over all tasks, started by the agent.
-    TaskIterator,
+    /// A pass over what the kernel has of a kind, started by the agent.
+    Iterator(&'static str),
 }
 
 impl std::fmt::Display for Hook {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::BtfTracepoint(name) => write!(out, "tp_btf/{name}"),
-            Self::TaskIterator => out.write_str("iter/task"),
+            Self::Iterator(name) => write!(out, "iter/{name}"),
         }
     }
 }
@@ -33,45 +65,166 @@ impl std::fmt::Display for Hook {
 pub const TASKS: &str = "pw_tasks";
 pub const ACTIVE_TASKS: &str = "pw_active_tasks";
 pub const PER_CPU: &str = "pw_per_cpu";
+pub const SOCKETS: &str = "pw_sockets";
+pub const SOCKET_FILES: &str = "pw_socket_files";
 
-/// All programs. Each is required: an account with holes would have to be marked as such throughout,
-/// and /proc alone is the better account then.
+macro_rules! probe {
+    ($figures:ident, $program:expr, $hook:expr, $needed_for:literal) => {
+        Probe {
+            program: $program,
+            figures: Figures::$figures,
+            needed_for: $needed_for,
+            ways: &[Way {
+                programs: &[($program, $hook)],
+                loses: None,
+            }],
+        }
+    };
+}
+
 pub const PROBES: &[Probe] = &[
+    probe!(
+        Accounts,
+        "pw_fork",
+        Hook::BtfTracepoint("sched_process_fork"),
+        "births and the fork tree"
+    ),
+    probe!(
+        Accounts,
+        "pw_exec",
+        Hook::BtfTracepoint("sched_process_exec"),
+        "executables and command lines"
+    ),
+    probe!(
+        Accounts,
+        "pw_exit",
+        Hook::BtfTracepoint("sched_process_exit"),
+        "exits, their codes and signals"
+    ),
+    probe!(
+        Accounts,
+        "pw_free",
+        Hook::BtfTracepoint("sched_process_free"),
+        "final totals of ended processes"
+    ),
+    probe!(
+        Accounts,
+        TASKS,
+        Hook::Iterator("task"),
+        "totals of living processes"
+    ),
+    probe!(
+        Accounts,
+        ACTIVE_TASKS,
+        Hook::Iterator("task"),
+        "totals of processes that did anything since the last pass"
+    ),
+    probe!(
+        Accounts,
+        PER_CPU,
+        Hook::Iterator("task"),
+        "exact resident memory (once, at start)"
+    ),
+    probe!(
+        Network,
+        "pw_sent",
+        Hook::BtfTracepoint("sock_send_length"),
+        "bytes sent over sockets"
+    ),
+    probe!(
+        Network,
+        "pw_received",
+        Hook::BtfTracepoint("sock_recv_length"),
+        "bytes received over sockets"
+    ),
+    probe!(
+        Network,
+        "pw_read",
+        Hook::BtfTracepoint("tcp_rcv_space_adjust"),
+        "bytes read off TCP streams, also by splice"
+    ),
+    probe!(
+        Connections,
+        "pw_tcp_state",
+        Hook::BtfTracepoint("inet_sock_set_state"),
+        "connects and accepts"
+    ),
+    probe!(
+        Connections,
+        "pw_tcp_gone",
+        Hook::BtfTracepoint("tcp_destroy_sock"),
+        "ends of connections"
+    ),
+    probe!(
+        Connections,
+        SOCKETS,
+        Hook::Iterator("bpf_sk_storage_map"),
+        "the list of connections"
+    ),
+    probe!(
+        Connections,
+        SOCKET_FILES,
+        Hook::Iterator("task_file"),
+        "whose the connections are that are older than collection"
+    ),
+    probe!(
+        Block,
+        "pw_bio_queue",
+        Hook::BtfTracepoint("block_bio_queue"),
+        "bytes to and from block devices"
+    ),
+    probe!(
+        Block,
+        "pw_bio_split",
+        Hook::BtfTracepoint("block_split"),
+        "block I/O that devices take in parts"
+    ),
+    probe!(
+        Block,
+        "pw_rq_issue",
+        Hook::BtfTracepoint("block_rq_issue"),
+        "time in the queues of block devices"
+    ),
+    probe!(
+        Block,
+        "pw_rq_complete",
+        Hook::BtfTracepoint("block_rq_complete"),
+        "latency of block devices"
+    ),
     Probe {
-        program: "pw_fork",
-        hook: Hook::BtfTracepoint("sched_process_fork"),
-        needed_for: "births and the fork tree",
+        program: "pw_dirty",
+        figures: Figures::Writeback,
+        needed_for: "whose pages kernel threads write back",
+        ways: &[
+            Way {
+                programs: &[("pw_dirty", Hook::BtfTracepoint("writeback_dirty_folio"))],
+                loses: None,
+            },
+            // Before 5.18.
+            Way {
+                programs: &[("pw_dirty", Hook::BtfTracepoint("writeback_dirty_page"))],
+                loses: None,
+            },
+        ],
     },
-    Probe {
-        program: "pw_exec",
-        hook: Hook::BtfTracepoint("sched_process_exec"),
-        needed_for: "executables and command lines",
-    },
-    Probe {
-        program: "pw_exit",
-        hook: Hook::BtfTracepoint("sched_process_exit"),
-        needed_for: "exits, their codes and signals",
-    },
-    Probe {
-        program: "pw_free",
-        hook: Hook::BtfTracepoint("sched_process_free"),
-        needed_for: "final totals of ended processes",
-    },
-    Probe {
-        program: TASKS,
-        hook: Hook::TaskIterator,
-        needed_for: "totals of living processes",
-    },
-    Probe {
-        program: ACTIVE_TASKS,
-        hook: Hook::TaskIterator,
-        needed_for: "totals of processes that did anything since the last pass",
-    },
-    Probe {
-        program: PER_CPU,
-        hook: Hook::TaskIterator,
-        needed_for: "exact resident memory (once, at start)",
-    },
+    probe!(
+        Writeback,
+        "pw_clean",
+        Hook::BtfTracepoint("writeback_single_inode"),
+        "when a file is nobody's any more"
+    ),
+    probe!(
+        Oom,
+        "pw_oom",
+        Hook::BtfTracepoint("mark_victim"),
+        "victims of the OOM killer"
+    ),
+    probe!(
+        Signals,
+        "pw_signal",
+        Hook::BtfTracepoint("signal_generate"),
+        "fatal signals and who sent them"
+    ),
 ];
 
 /// What became of a probe on this host.
@@ -79,6 +232,11 @@ pub const PROBES: &[Probe] = &[
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ProbeState {
     Active,
+    /// Measured another way, that misses something.
+    Fallback {
+        hooks: String,
+        loses: &'static str,
+    },
     /// This host does not have the hook.
     Unsupported {
         reason: String,
@@ -93,16 +251,41 @@ impl ProbeState {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Fallback { .. } => "fallback",
             Self::Unsupported { .. } => "unsupported",
             Self::Failed { .. } => "failed",
         }
     }
 
+    /// What is lost, or why it does not work.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Active => None,
+            Self::Fallback { loses, .. } => Some(loses),
             Self::Unsupported { reason } | Self::Failed { reason } => Some(reason),
         }
+    }
+
+    pub const fn is_measuring(&self) -> bool {
+        matches!(self, Self::Active | Self::Fallback { .. })
+    }
+}
+
+impl Probe {
+    /// The hooks of the first way.
+    pub fn hooks(&self) -> String {
+        self.ways.first().map_or_else(String::new, Way::hooks)
+    }
+}
+
+impl Way {
+    pub fn hooks(&self) -> String {
+        let hooks: Vec<_> = self
+            .programs
+            .iter()
+            .map(|(_, hook)| hook.to_string())
+            .collect();
+        hooks.join(", ")
     }
 }
 
@@ -113,7 +296,10 @@ mod tests {
     #[test]
     fn names_fit_into_the_kernels_fifteen_bytes() {
         for probe in PROBES {
-            assert!(probe.program.len() <= 15, "{}", probe.program);
+            assert_eq!(probe.program, probe.ways[0].programs[0].0);
+            for (program, _) in probe.ways.iter().flat_map(|way| way.programs) {
+                assert!(program.len() <= 15, "{program}");
+            }
         }
     }
 }

@@ -5,38 +5,41 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, Read as _},
+    io,
     os::fd::{AsFd, BorrowedFd},
 };
 
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::{HashMap, MapData, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, Iter, ProgramError},
+    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
 };
 use procwatch_common::{
+    block::DeviceTotals,
     lifecycle::FinalRecord,
     loss::LossKind,
-    totals::{RawProcessId, RawTotals},
+    totals::{ProcessTotals, RawProcessId},
 };
 use thiserror::Error;
 
 use super::{
+    attach::{attach_all, refusal},
     btf::Btf,
-    decode::{closed, decode_record, decode_threads},
-    layout,
-    probes::{ACTIVE_TASKS, Hook, PER_CPU, PROBES, ProbeState, TASKS},
+    decode::Decoder,
+    iterators::{self, Over},
+    layout::{self, Wanted},
+    probes::{
+        ACTIVE_TASKS, Figures, Hook, PER_CPU, PROBES, ProbeState, SOCKET_FILES, SOCKETS, TASKS,
+    },
 };
 use crate::model::{
+    connection::Connection,
+    device::DeviceSample,
     observation::{Observation, PassScope, ThreadSeen},
     sample::Losses,
-    totals::Totals,
+    totals::{Counter, Totals},
 };
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
-/// What the kernel buffers for one read of an iterator; asking for less would only add calls.
-const PASS_BUFFER: usize = 64 * 1024;
 
 /// Bytes of the ring buffer: a power of two, and at least a page. Every page of it counts twice in our
 /// resident set, for it is mapped twice.
@@ -76,6 +79,8 @@ impl RingBufferSize {
 pub struct Options {
     /// `None` for one that suits the number of CPUs.
     pub ring_buffer: Option<RingBufferSize>,
+    /// Whether connects, accepts and closes are to be told one by one.
+    pub connections: bool,
 }
 
 /// Why the programs could not be attached. The last words say what to try.
@@ -93,6 +98,8 @@ pub enum AttachError {
     NotPermitted,
     #[error("the kernel did not take the programs: {0}")]
     Load(String),
+    #[error("this kernel has no {hook}")]
+    NoHook { hook: Hook },
     #[error("{program} could not be attached to {hook}: {reason}")]
     Attach {
         program: &'static str,
@@ -106,21 +113,24 @@ pub struct Session {
     ebpf: Ebpf,
     events: RingBuf<MapData>,
     losses: PerCpuArray<MapData, u64>,
-    lost_totals: PerCpuArray<MapData, RawTotals>,
+    lost_totals: PerCpuArray<MapData, ProcessTotals>,
     unsent: HashMap<MapData, RawProcessId, FinalRecord>,
-    page_size: u64,
+    devices: HashMap<MapData, u32, DeviceTotals>,
+    /// A socket's entry goes with the socket.
+    connections: MapData,
+    states: BTreeMap<&'static str, ProbeState>,
+    decoder: Decoder,
     buffer: Vec<u8>,
     /// Records of the ring buffer that could not be decoded.
     malformed: u64,
 }
 
 impl Session {
-    /// Loads and attaches every program.
+    /// Loads and attaches the programs.
     ///
     /// # Errors
-    /// When the host refuses any of them; nothing stays attached then.
+    /// When the host refuses one that the accounts need; nothing stays attached then.
     pub fn start(options: Options) -> Result<Self, AttachError> {
-        let page_size = rustix::param::page_size() as u64;
         let data = std::fs::read(BTF_PATH).map_err(AttachError::NoBtf)?;
         let types = Btf::parse(data, layout::NAMES)?;
         let cpus = aya::util::nr_cpus().map_err(|(what, error)| {
@@ -129,7 +139,10 @@ impl Session {
         let ring_buffer = options
             .ring_buffer
             .unwrap_or_else(|| RingBufferSize::for_cpus(cpus));
-        let layout = layout::resolve(&types, cpus, ring_buffer.bytes() / 4)?;
+        let wanted = Wanted {
+            connections: options.connections,
+        };
+        let layout = layout::resolve(&types, cpus, ring_buffer.bytes() / 4, wanted)?;
         drop(types);
 
         let btf = AyaBtf::from_sys_fs().map_err(|error| AttachError::Load(error.to_string()))?;
@@ -143,39 +156,43 @@ impl Session {
             )))
             .map_err(|error| refusal(&error))?;
 
-        for probe in PROBES {
-            attach(&mut ebpf, probe.program, probe.hook, &btf)?;
-        }
+        let states = attach_all(&mut ebpf, &btf)?;
         // The type information takes tens of megabytes in small pieces, and is not needed any more.
         drop(btf);
         return_free_memory();
 
-        let taken = |name: &str, map: Option<aya::maps::Map>| {
-            map.ok_or_else(|| AttachError::Load(format!("the object has no map {name}")))
-        };
         let bad_map = |error: aya::maps::MapError| AttachError::Load(error.to_string());
-        let events =
-            RingBuf::try_from(taken("EVENTS", ebpf.take_map("EVENTS"))?).map_err(bad_map)?;
-        let losses =
-            PerCpuArray::try_from(taken("LOSSES", ebpf.take_map("LOSSES"))?).map_err(bad_map)?;
+        let events = RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?).map_err(bad_map)?;
+        let losses = PerCpuArray::try_from(take_map(&mut ebpf, "LOSSES")?).map_err(bad_map)?;
         let lost_totals =
-            PerCpuArray::try_from(taken("LOST_TOTALS", ebpf.take_map("LOST_TOTALS"))?)
-                .map_err(bad_map)?;
-        let unsent =
-            HashMap::try_from(taken("UNSENT", ebpf.take_map("UNSENT"))?).map_err(bad_map)?;
+            PerCpuArray::try_from(take_map(&mut ebpf, "LOST_TOTALS")?).map_err(bad_map)?;
+        let unsent = HashMap::try_from(take_map(&mut ebpf, "UNSENT")?).map_err(bad_map)?;
+        let devices = HashMap::try_from(take_map(&mut ebpf, "DEVICES")?).map_err(bad_map)?;
+        let Map::SkStorage(connections) = take_map(&mut ebpf, "CONNECTIONS")? else {
+            return Err(AttachError::Load("CONNECTIONS is another map".to_owned()));
+        };
         let mut session = Self {
-            unsent,
             ebpf,
             events,
             losses,
             lost_totals,
-            page_size,
-            buffer: Vec::with_capacity(PASS_BUFFER + 4096),
+            unsent,
+            devices,
+            connections,
+            decoder: Decoder {
+                page_size: rustix::param::page_size() as u64,
+                unmeasured: Vec::new(),
+            },
+            states,
+            buffer: Vec::new(),
             malformed: 0,
         };
+        session.decoder.unmeasured = session.unmeasured();
         session
             .run_iterator(PER_CPU, |_| ())
             .map_err(|error| AttachError::Load(format!("running {PER_CPU}: {error}")))?;
+        // Connections that are older than collection have owners too; it does without.
+        let _ = session.find_socket_owners();
         Ok(session)
     }
 
@@ -184,7 +201,7 @@ impl Session {
         let mut records = 0;
         while let Some(record) = self.events.next() {
             records += 1;
-            match decode_record(&record, self.page_size) {
+            match self.decoder.record(&record) {
                 Ok(observation) => each(observation),
                 Err(_) => self.malformed += 1,
             }
@@ -205,7 +222,7 @@ impl Session {
         for id in ids {
             let record = self.unsent.get(&id, 0).map_err(io::Error::other)?;
             self.unsent.remove(&id).map_err(io::Error::other)?;
-            each(Observation::Closed(closed(&record, self.page_size)));
+            each(Observation::Closed(self.decoder.closed(&record)));
         }
         Ok(())
     }
@@ -224,47 +241,99 @@ impl Session {
     }
 
     fn run_iterator(&mut self, program: &str, mut each: impl FnMut(ThreadSeen)) -> io::Result<()> {
-        let mut file = self.start_iterator(program)?;
-        self.buffer.clear();
-        loop {
-            let kept = self.buffer.len();
-            self.buffer.resize(kept + PASS_BUFFER, 0);
-            let read = match file.read(&mut self.buffer[kept..]) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    self.buffer.truncate(kept);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            self.buffer.truncate(kept + read);
-            if read == 0 {
-                break;
-            }
-            let taken = decode_threads(&self.buffer, self.page_size, &mut each);
-            self.buffer.drain(..taken);
-        }
-        if self.buffer.is_empty() {
-            Ok(())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the last thread record is cut off",
-            ))
-        }
+        let decoder = &self.decoder;
+        iterators::run(
+            &mut self.ebpf,
+            program,
+            Over::All,
+            &mut self.buffer,
+            |bytes| decoder.threads(bytes, &mut each),
+        )
     }
 
-    fn start_iterator(&mut self, program: &str) -> io::Result<File> {
-        let iterator = self
-            .ebpf
-            .program_mut(program)
-            .ok_or(ProgramError::NotLoaded);
-        let iterator: &mut Iter = iterator
-            .and_then(TryInto::try_into)
-            .map_err(io::Error::other)?;
-        let link = iterator.attach().map_err(io::Error::other)?;
-        let link = iterator.take_link(link).map_err(io::Error::other)?;
-        link.into_file().map_err(io::Error::other)
+    /// Names the owners of those sockets that processes have open and whose owner is not known.
+    ///
+    /// # Errors
+    /// When the pass could not be started or broke off.
+    pub fn find_socket_owners(&mut self) -> io::Result<()> {
+        if !self.measures(Figures::Connections) {
+            return Ok(());
+        }
+        // Nothing is written: what it finds, it keeps with the sockets.
+        iterators::run(
+            &mut self.ebpf,
+            SOCKET_FILES,
+            Over::All,
+            &mut self.buffer,
+            <[u8]>::len,
+        )
+    }
+
+    /// Every socket that is followed.
+    ///
+    /// # Errors
+    /// When the pass could not be started or broke off.
+    pub fn connections(&mut self) -> io::Result<Vec<Connection>> {
+        let mut connections = Vec::new();
+        if !self.measures(Figures::Connections) {
+            return Ok(connections);
+        }
+        self.find_socket_owners()?;
+        let decoder = &self.decoder;
+        iterators::run(
+            &mut self.ebpf,
+            SOCKETS,
+            Over::Map(self.connections.fd().as_fd()),
+            &mut self.buffer,
+            |bytes| decoder.connections(bytes, &mut |connection| connections.push(connection)),
+        )?;
+        Ok(connections)
+    }
+
+    /// Every block device with a request queue that has been used since the session started, by number.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn devices(&self) -> io::Result<Vec<DeviceSample>> {
+        let mut devices = Vec::new();
+        for entry in &self.devices {
+            let (number, totals) = entry.map_err(io::Error::other)?;
+            devices.push(super::decode::device(number, &totals));
+        }
+        devices.sort_unstable_by_key(|device| device.number);
+        Ok(devices)
+    }
+
+    /// Whether every probe of a group measures.
+    pub fn measures(&self, figures: Figures) -> bool {
+        self.missing(figures).is_none()
+    }
+
+    /// Why a group of figures cannot be had. `None` when it can.
+    pub fn missing(&self, figures: Figures) -> Option<String> {
+        PROBES
+            .iter()
+            .filter(|probe| probe.figures == figures)
+            .find_map(|probe| {
+                let state = self.states.get(probe.program)?;
+                let reason = state.reason().unwrap_or_default();
+                (!state.is_measuring()).then(|| format!("{}: {reason}", probe.program))
+            })
+    }
+
+    /// The counters that no hook counts on this host.
+    pub fn unmeasured(&self) -> Vec<Counter> {
+        let groups = [
+            (Figures::Network, Counter::NETWORK.as_slice()),
+            (Figures::Block, Counter::BLOCK.as_slice()),
+            (Figures::Writeback, &[Counter::BlockWriteback]),
+        ];
+        let missing = groups
+            .into_iter()
+            .filter(|(figures, _)| !self.measures(*figures));
+        missing
+            .flat_map(|(_, counters)| counters.iter().copied())
+            .collect()
     }
 
     /// What the programs could not hand over since the session started.
@@ -285,6 +354,12 @@ impl Session {
             exit: count(LossKind::Exit)?,
             final_totals: count(LossKind::FinalTotals)?,
             departed_thread: count(LossKind::DepartedThread)?,
+            flow: count(LossKind::Flow)?,
+            connection: count(LossKind::Connection)?,
+            connection_record: count(LossKind::ConnectionRecord)?,
+            block: count(LossKind::Block)?,
+            oom: count(LossKind::Oom)?,
+            signal: count(LossKind::Signal)?,
             crowded_out: 0,
             malformed: self.malformed,
             output: 0,
@@ -299,18 +374,20 @@ impl Session {
         let per_cpu = self.lost_totals.get(&0, 0).map_err(io::Error::other)?;
         let mut sum = Totals::ZERO;
         for totals in per_cpu.iter() {
-            sum.add(&super::decode::totals(totals));
+            sum.add(&self.decoder.totals(totals));
         }
         Ok(sum)
     }
 
-    /// Every probe with what became of it.
-    pub fn probe_states(&self) -> BTreeMap<&'static str, ProbeState> {
-        PROBES
-            .iter()
-            .map(|probe| (probe.program, ProbeState::Active))
-            .collect()
+    /// What became of each probe, by its program.
+    pub fn probe_states(&self) -> &BTreeMap<&'static str, ProbeState> {
+        &self.states
     }
+}
+
+fn take_map(ebpf: &mut Ebpf, name: &str) -> Result<Map, AttachError> {
+    ebpf.take_map(name)
+        .ok_or_else(|| AttachError::Load(format!("the object has no map {name}")))
 }
 
 /// Readable when the backlog has passed the mark. Records below it are silent: drain on a timer too.
@@ -318,77 +395,6 @@ impl AsFd for Session {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
     }
-}
-
-fn attach(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    hook: Hook,
-    btf: &AyaBtf,
-) -> Result<(), AttachError> {
-    let failed = |error: ProgramError| match &error {
-        ProgramError::LoadError { io_error, .. } if is_not_permitted(io_error) => {
-            AttachError::NotPermitted
-        }
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => AttachError::Attach {
-            program: name,
-            hook,
-            reason: format!(
-                "{io_error}; the verifier's last words: {}",
-                last_lines(verifier_log)
-            ),
-        },
-        other => AttachError::Attach {
-            program: name,
-            hook,
-            reason: other.to_string(),
-        },
-    };
-    let program = ebpf.program_mut(name).ok_or_else(|| AttachError::Attach {
-        program: name,
-        hook,
-        reason: "the object has no such program".to_owned(),
-    })?;
-    match hook {
-        Hook::BtfTracepoint(tracepoint) => {
-            let program: &mut BtfTracePoint = program.try_into().map_err(failed)?;
-            program.load(tracepoint, btf).map_err(failed)?;
-            program.attach().map_err(failed)?;
-        }
-        Hook::TaskIterator => {
-            let program: &mut Iter = program.try_into().map_err(failed)?;
-            program.load("task", btf).map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
-/// EPERM, and not EACCES, which is what the verifier says when it refuses a program.
-fn is_not_permitted(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EPERM)
-}
-
-/// The verifier's log can be megabytes; its last lines hold the reason.
-fn last_lines(log: &impl std::fmt::Display) -> String {
-    let log = log.to_string();
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(4)..].join(" | ")
-}
-
-fn refusal(error: &aya::EbpfError) -> AttachError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(link) = cause {
-        if let Some(io) = link.downcast_ref::<io::Error>()
-            && is_not_permitted(io)
-        {
-            return AttachError::NotPermitted;
-        }
-        cause = link.source();
-    }
-    AttachError::Load(error.to_string())
 }
 
 /// Gives memory that was freed back to the system; the allocator would keep it for later.

@@ -1,11 +1,12 @@
-//! What happened, once it is settled: births, programs, ends.
+//! What happened, once it is settled: births, programs, ends; connections; deaths from outside.
 
 use std::sync::Arc;
 
 use super::{
+    connection::Connection,
     facts::Facts,
     identity::ProcessId,
-    sample::{ProcessSample, Source},
+    sample::{MemoryKinds, ProcessSample, Source},
 };
 
 /// Something that happened to a process.
@@ -30,6 +31,44 @@ pub enum EventKind {
     /// It ended; this is its last account. Told when the account is closed, which is when its parent
     /// has taken note and the kernel has let go of it, or when it is found waiting for that.
     Exit(Box<ProcessSample>),
+    /// It has connected, or failed to.
+    Connect(Box<Connection>),
+    /// It has accepted a connection, as far as shows: it was the first to use it.
+    Accept(Box<Connection>),
+    /// The kernel has let go of a connection of its.
+    Close(Box<Connection>),
+    /// It was chosen to die for want of memory.
+    Oom(Box<OomKill>),
+    /// It was sent a signal that ends it.
+    Signal(Box<FatalSignal>),
+}
+
+/// Another process, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    pub id: ProcessId,
+    pub comm: Box<str>,
+    pub cgroup: Option<Arc<str>>,
+}
+
+/// What the OOM killer went by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OomKill {
+    /// The victim's. `None` before Linux 6.9, which does not say.
+    pub memory: Option<MemoryKinds>,
+    /// From -1000 to 1000. `None` as above.
+    pub oom_score_adj: Option<i32>,
+    /// Whose allocation could not be met; its cgroup is the one that had reached its limit, or is below it.
+    pub asked_by: Party,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FatalSignal {
+    pub signal: u32,
+    /// `si_code`: 0 from `kill`, above 0 from the kernel, below 0 from `sigqueue`, `tgkill` and timers.
+    pub code: i32,
+    /// `None` when the kernel sent it.
+    pub sender: Option<Party>,
 }
 
 impl EventKind {
@@ -39,6 +78,11 @@ impl EventKind {
             Self::Fork => "fork",
             Self::Exec => "exec",
             Self::Exit(_) => "exit",
+            Self::Connect(_) => "connect",
+            Self::Accept(_) => "accept",
+            Self::Close(_) => "close",
+            Self::Oom(_) => "oom",
+            Self::Signal(_) => "signal",
         }
     }
 }

@@ -48,12 +48,14 @@ pub enum Field {
     CpuPct,
     Rss,
     PeakRss,
-    /// Not measured yet: always unknown, as are the four below.
-    BlockRead,
-    BlockWrite,
-    BlockLatency,
-    NetSent,
-    NetReceived,
+    RssAnon,
+    RssFile,
+    RssShmem,
+    Swap,
+    /// Unknown unless it was asked for.
+    Pss,
+    /// Since boot: from when the network, Unix socket and block totals count.
+    FlowsSince,
     /// Unknown while the process lives, when a signal ended it, and when its end was not seen.
     ExitCode,
     /// Unknown while the process lives, when it exited by itself, and when its end was not seen.
@@ -67,7 +69,7 @@ pub enum Field {
 }
 
 /// In the order of the interface: identity, CPU, memory, I/O, network, the end.
-const ALL: [Field; 50] = [
+const ALL: [Field; 71] = [
     Field::Pid,
     Field::StartTime,
     Field::ParentPid,
@@ -94,6 +96,11 @@ const ALL: [Field; 50] = [
     Field::Rate(Counter::InvoluntarySwitches),
     Field::Rss,
     Field::PeakRss,
+    Field::RssAnon,
+    Field::RssFile,
+    Field::RssShmem,
+    Field::Swap,
+    Field::Pss,
     Field::Total(Counter::MinorFaults),
     Field::Rate(Counter::MinorFaults),
     Field::Total(Counter::MajorFaults),
@@ -108,11 +115,27 @@ const ALL: [Field; 50] = [
     Field::Rate(Counter::LogicalRead),
     Field::Total(Counter::LogicalWrite),
     Field::Rate(Counter::LogicalWrite),
-    Field::BlockRead,
-    Field::BlockWrite,
-    Field::BlockLatency,
-    Field::NetSent,
-    Field::NetReceived,
+    Field::Total(Counter::BlockRead),
+    Field::Rate(Counter::BlockRead),
+    Field::Total(Counter::BlockWrite),
+    Field::Rate(Counter::BlockWrite),
+    Field::Total(Counter::BlockWriteback),
+    Field::Rate(Counter::BlockWriteback),
+    Field::Total(Counter::BlockIos),
+    Field::Rate(Counter::BlockIos),
+    Field::Total(Counter::BlockLatency),
+    Field::Rate(Counter::BlockLatency),
+    Field::Total(Counter::BlockQueue),
+    Field::Rate(Counter::BlockQueue),
+    Field::Total(Counter::NetSent),
+    Field::Rate(Counter::NetSent),
+    Field::Total(Counter::NetReceived),
+    Field::Rate(Counter::NetReceived),
+    Field::Total(Counter::UnixSent),
+    Field::Rate(Counter::UnixSent),
+    Field::Total(Counter::UnixReceived),
+    Field::Rate(Counter::UnixReceived),
+    Field::FlowsSince,
     Field::ExitCode,
     Field::ExitSignal,
     Field::CoreDumped,
@@ -163,11 +186,12 @@ impl Field {
             Self::CpuPct => "cpu_pct",
             Self::Rss => "rss_bytes",
             Self::PeakRss => "peak_rss_bytes",
-            Self::BlockRead => "block_read_bytes",
-            Self::BlockWrite => "block_write_bytes",
-            Self::BlockLatency => "block_latency_ns",
-            Self::NetSent => "net_sent_bytes",
-            Self::NetReceived => "net_received_bytes",
+            Self::RssAnon => "rss_anon_bytes",
+            Self::RssFile => "rss_file_bytes",
+            Self::RssShmem => "rss_shmem_bytes",
+            Self::Swap => "swap_bytes",
+            Self::Pss => "pss_bytes",
+            Self::FlowsSince => "flows_since_ns",
             Self::ExitCode => "exit_code",
             Self::ExitSignal => "exit_signal",
             Self::CoreDumped => "core_dumped",
@@ -224,11 +248,21 @@ mod tests {
             cpu_time_ns cpu_time_ns_per_sec cpu_pct run_queue_wait_ns run_queue_wait_ns_per_sec \
             voluntary_switches voluntary_switches_per_sec \
             involuntary_switches involuntary_switches_per_sec \
-            rss_bytes peak_rss_bytes minor_faults minor_faults_per_sec major_faults major_faults_per_sec \
+            rss_bytes peak_rss_bytes rss_anon_bytes rss_file_bytes rss_shmem_bytes swap_bytes pss_bytes minor_faults minor_faults_per_sec major_faults major_faults_per_sec \
             read_bytes read_bytes_per_sec write_bytes write_bytes_per_sec \
             cancelled_write_bytes cancelled_write_bytes_per_sec \
             logical_read_bytes logical_read_bytes_per_sec logical_write_bytes logical_write_bytes_per_sec \
-            block_read_bytes block_write_bytes block_latency_ns net_sent_bytes net_received_bytes \
+            block_read_bytes block_read_bytes_per_sec \
+            block_write_bytes block_write_bytes_per_sec \
+            block_writeback_bytes block_writeback_bytes_per_sec \
+            block_ios block_ios_per_sec \
+            block_latency_ns block_latency_ns_per_sec \
+            block_queue_ns block_queue_ns_per_sec \
+            net_sent_bytes net_sent_bytes_per_sec \
+            net_received_bytes net_received_bytes_per_sec \
+            unix_sent_bytes unix_sent_bytes_per_sec \
+            unix_received_bytes unix_received_bytes_per_sec \
+            flows_since_ns \
             exit_code exit_signal core_dumped lifetime_ns totals_at";
         assert_eq!(names.join(" "), expected);
         for field in Field::all() {

@@ -178,8 +178,8 @@ mod tests {
         check("exe ~ x", false);
         check("exe !~ x", false);
         check("not exe == x", true);
-        check("net_sent_bytes >= 0", false);
-        check("net_sent_bytes == null", true);
+        check("lifetime_ns >= 0", false);
+        check("lifetime_ns == null", true);
         check("comm == null", false);
         check("comm != null", true);
         check("core_dumped != true", false);

@@ -15,6 +15,7 @@
 //! Observations may be lost, late or doubled: an end is told once, a process that ended does not come
 //! back, and a pass over all threads settles which processes live.
 
+mod happenings;
 mod lifecycle;
 mod lookups;
 mod passes;
@@ -27,13 +28,13 @@ use std::{
 use hashbrown::HashSet;
 
 use super::{
-    event::{Event, EventKind},
+    event::{Event, EventKind, FatalSignal},
     facts::Facts,
-    identity::ProcessId,
+    identity::{ProcessId, WaitStatus},
     observation::{Comm, Owner, PassScope},
     sample::{Ending, ProcessSample, Source, State},
     threads::ThreadSum,
-    totals::Totals,
+    totals::{Counter, Totals},
     tree::ForkTree,
 };
 
@@ -66,6 +67,8 @@ struct Account {
     is_zombie_off_cpu: bool,
     /// Its program and arguments are still to be looked up, or the parent's that it took over were.
     lacks_facts: bool,
+    /// It has blocked a signal that will end it if it is let through; told when that has happened.
+    blocked_signal: Option<Box<(u64, FatalSignal)>>,
 }
 
 /// All accounts.
@@ -87,6 +90,8 @@ pub struct Ledger {
     crowded_out: Closing,
     /// Processes that started before this were there already: their birth is no event.
     watching_since_ns: u64,
+    /// What this host's hooks do not count.
+    unmeasured: Vec<Counter>,
 }
 
 #[derive(Debug, Default)]
@@ -121,9 +126,12 @@ impl Closing {
 
 impl Ledger {
     /// Empty books, opened at this time since boot.
-    pub fn watching_since(boot_ns: u64) -> Self {
+    ///
+    /// `unmeasured` are the counters that no hook counts here: they are unknown, and not 0.
+    pub fn watching_since(boot_ns: u64, unmeasured: &[Counter]) -> Self {
         Self {
             watching_since_ns: boot_ns,
+            unmeasured: unmeasured.to_vec(),
             ..Self::default()
         }
     }
@@ -146,13 +154,16 @@ impl Ledger {
             id,
             parent,
             facts,
-            totals: Totals::ZERO,
+            totals: Totals::ZERO.without(&self.unmeasured),
             rss_bytes: None,
             peak_rss_bytes: None,
+            memory: None,
+            pss_bytes: None,
             threads: None,
             state: State::Running,
             source: Source::Ebpf,
             predates_collection: false,
+            flows_since_ns: Some(id.start_time_ns.max(self.watching_since_ns)),
         };
         let pass = self.pass.number;
         self.accounts.entry(id).or_insert(Account {
@@ -165,6 +176,7 @@ impl Ledger {
             is_zombie_off_cpu: false,
             missing_since_ns: None,
             lacks_facts,
+            blocked_signal: None,
         })
     }
 
@@ -176,8 +188,9 @@ impl Ledger {
         self.ending.remove(&id);
         account.sample.state = State::Exited(ending);
         account.sample.rss_bytes = None;
+        account.sample.memory = None;
         if !account.is_end_told {
-            tell(exit_event(&account.sample));
+            account.tell_end(tell);
         }
         self.tree.ended(account.sample.clone());
         if self.ended.len() < ENDED_MAX {
@@ -260,6 +273,24 @@ impl Ledger {
     /// Ended processes that a sample had no room for, and what they cost.
     pub fn crowded_out(&self) -> Closing {
         self.crowded_out
+    }
+}
+
+impl Account {
+    /// Tells the end, and before it the signal that had waited for its time.
+    fn tell_end(&mut self, tell: &mut dyn FnMut(Event)) {
+        let status = self.sample.state.ending().and_then(|ending| ending.status);
+        if let Some(blocked) = self.blocked_signal.take()
+            && status.and_then(WaitStatus::signal).map(u32::from) == Some(blocked.1.signal)
+        {
+            let (time_ns, signal) = *blocked;
+            tell(Event {
+                kind: EventKind::Signal(Box::new(signal)),
+                time_ns: Some(time_ns),
+                ..exit_event(&self.sample)
+            });
+        }
+        tell(exit_event(&self.sample));
     }
 }
 

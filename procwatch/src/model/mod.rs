@@ -4,6 +4,9 @@
 //! Nothing here reads a clock, a file or a socket; time is an argument. It can therefore be tested
 //! without root and without a kernel: observations in, accounts and events out.
 
+pub mod connection;
+pub mod device;
+pub mod errno;
 pub mod escape;
 pub mod event;
 pub mod facts;

@@ -3,8 +3,10 @@
 //! Observations may be lost, late, doubled or out of order; [`super::ledger`] copes with all of it.
 
 use super::{
+    connection::Connection,
     facts::kernel_text,
     identity::{ProcessId, WaitStatus},
+    sample::MemoryKinds,
     totals::Totals,
 };
 
@@ -15,6 +17,58 @@ pub enum Observation {
     Executed(Executed),
     Exited(Exited),
     Closed(Closed),
+    Connected(Box<ConnectionSeen>),
+    Accepted(Box<ConnectionSeen>),
+    Disconnected(Box<ConnectionSeen>),
+    OomKilled(Box<OomKilled>),
+    Signalled(Box<Signalled>),
+}
+
+/// A connection as it was at this time since boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionSeen {
+    pub time_ns: u64,
+    pub connection: Connection,
+}
+
+/// The OOM killer chose a victim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OomKilled {
+    pub time_ns: u64,
+    pub victim: Victim,
+    /// Whose allocation could not be met.
+    pub asker: ProcessId,
+    pub asker_comm: Comm,
+    /// In the unified hierarchy. 0 when the kernel has none.
+    pub asker_cgroup_id: u64,
+}
+
+/// What the kernel told of the victim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// Kernels before 6.9 name no more.
+    Pid(u32),
+    Process {
+        id: ProcessId,
+        comm: Comm,
+        memory: MemoryKinds,
+        oom_score_adj: i32,
+    },
+}
+
+/// A signal was sent that ends its target, at once or when it is let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signalled {
+    pub time_ns: u64,
+    pub id: ProcessId,
+    pub comm: Comm,
+    pub signal: u32,
+    /// `si_code`.
+    pub code: i32,
+    /// `None` when the kernel sent it.
+    pub sender: Option<(ProcessId, Comm)>,
+    /// The target has it blocked: it ends the target if and when it is let through.
+    pub is_blocked: bool,
 }
 
 /// A process was created.
@@ -95,7 +149,7 @@ pub struct ThreadSeen {
     pub own: Totals,
     /// Of the process's threads that have ended. Known counters only add to the process.
     pub ended: Totals,
-    pub rss_bytes: u64,
+    pub memory: MemoryKinds,
     pub peak_rss_bytes: u64,
 }
 

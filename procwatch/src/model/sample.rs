@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    device::DeviceSample,
     facts::Facts,
     identity::{ProcessId, WaitStatus},
     totals::Totals,
@@ -19,6 +20,10 @@ pub struct Sample {
     /// started later may have been there when it was dated.
     pub began_ns: u64,
     pub host: HostSample,
+    /// Block devices with a request queue that have been used since collection began, by number.
+    pub devices: Vec<DeviceSample>,
+    /// Those of our own network namespace.
+    pub interfaces: Vec<InterfaceSample>,
     /// Ordered by [`ProcessId`].
     pub processes: Vec<ProcessSample>,
     /// What processes cost whose end was seen but whose name was lost, since collection began.
@@ -54,6 +59,12 @@ pub struct ProcessSample {
     pub rss_bytes: Option<u64>,
     /// The highest `rss_bytes` so far. `None` for kernel threads.
     pub peak_rss_bytes: Option<u64>,
+    /// `rss_bytes` by kind, and what is swapped out. `None` where `rss_bytes` is, and where /proc is the
+    /// source.
+    pub memory: Option<MemoryKinds>,
+    /// Resident memory with what is shared divided by how many share it (`smaps_rollup`). `None` unless
+    /// it was asked for: the kernel has to walk every page for it.
+    pub pss_bytes: Option<u64>,
     /// Threads not yet released. `None` when only the process's end was seen.
     pub threads: Option<u32>,
     pub state: State,
@@ -61,6 +72,39 @@ pub struct ProcessSample {
     /// Threads of this process ended before collection began: `run_queue_wait_ns` and the I/O counters
     /// lack what those had run up.
     pub predates_collection: bool,
+    /// From when the `net_*`, `unix_*` and `block_*` totals count, nanoseconds since boot: the process's
+    /// start, or that of collection when it is older. `None` when they are not counted.
+    pub flows_since_ns: Option<u64>,
+}
+
+/// Memory of a process by kind, as in `/proc/PID/status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryKinds {
+    /// `RssAnon`: heap, stack, and pages of files that were changed for this process alone.
+    pub anon_bytes: u64,
+    /// `RssFile`.
+    pub file_bytes: u64,
+    /// `RssShmem`: System V and POSIX shared memory, tmpfs, shared anonymous mappings.
+    pub shmem_bytes: u64,
+    /// `VmSwap`; not resident.
+    pub swap_bytes: u64,
+}
+
+impl MemoryKinds {
+    pub fn rss_bytes(&self) -> u64 {
+        self.anon_bytes
+            .saturating_add(self.file_bytes)
+            .saturating_add(self.shmem_bytes)
+    }
+}
+
+/// A network interface's own counters since it was set up: bytes on the wire, headers included
+/// (/proc/net/dev).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceSample {
+    pub name: Box<str>,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
 }
 
 /// What a process is doing.
@@ -157,16 +201,18 @@ pub struct Sources {
     pub cpu: SourceState,
     pub memory: SourceState,
     pub io: SourceState,
+    pub block: SourceState,
     pub network: SourceState,
 }
 
 impl Sources {
-    pub fn entries(&self) -> [(&'static str, &SourceState); 5] {
+    pub fn entries(&self) -> [(&'static str, &SourceState); 6] {
         [
             ("identity", &self.identity),
             ("cpu", &self.cpu),
             ("memory", &self.memory),
             ("io", &self.io),
+            ("block", &self.block),
             ("network", &self.network),
         ]
     }
@@ -198,6 +244,15 @@ pub struct Losses {
     pub final_totals: u64,
     /// Threads whose wait and I/O could not be added to their process.
     pub departed_thread: u64,
+    /// Threads whose traffic could not be counted.
+    pub flow: u64,
+    /// Sockets that could not be followed.
+    pub connection: u64,
+    pub connection_record: u64,
+    /// Block I/O that could not be charged or timed.
+    pub block: u64,
+    pub oom: u64,
+    pub signal: u64,
     /// Ended processes that a sample had no room to name: their sum is in [`Sample::nameless`].
     pub crowded_out: u64,
     /// Records that could not be decoded.
@@ -207,13 +262,19 @@ pub struct Losses {
 }
 
 impl Losses {
-    pub fn entries(&self) -> [(&'static str, u64); 8] {
+    pub fn entries(&self) -> [(&'static str, u64); 14] {
         [
             ("fork", self.fork),
             ("exec", self.exec),
             ("exit", self.exit),
             ("final_totals", self.final_totals),
             ("departed_thread", self.departed_thread),
+            ("flow", self.flow),
+            ("connection", self.connection),
+            ("connection_record", self.connection_record),
+            ("block", self.block),
+            ("oom", self.oom),
+            ("signal", self.signal),
             ("crowded_out", self.crowded_out),
             ("malformed", self.malformed),
             ("output", self.output),

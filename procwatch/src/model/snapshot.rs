@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    sample::{ProcessSample, Sample},
+    device::DeviceSample,
+    sample::{InterfaceSample, ProcessSample, Sample},
     totals::{Counter, Totals},
 };
 
@@ -14,6 +15,10 @@ pub struct Snapshot {
     pub sample: Arc<Sample>,
     pub interval_ns: u64,
     pub host: HostBalance,
+    /// What devices did in the interval.
+    pub devices: Vec<DeviceSample>,
+    /// What went over interfaces in the interval.
+    pub interfaces: Vec<InterfaceSample>,
     /// Beside `sample.processes`, by position: what each process added in the interval.
     deltas: Vec<Totals>,
 }
@@ -78,11 +83,30 @@ impl Snapshot {
             processes_cpu_ns,
             unattributed_cpu_ns: cpu_busy_ns as i64 - processes_cpu_ns as i64,
         };
+        let devices = current.devices.iter().map(|device| {
+            let before = previous.devices.iter();
+            device.since(before.clone().find(|before| before.number == device.number))
+        });
+        let interfaces = current.interfaces.iter().map(|interface| {
+            let mut before = previous.interfaces.iter();
+            let before = before.find(|before| before.name == interface.name);
+            InterfaceSample {
+                name: interface.name.clone(),
+                sent_bytes: interface
+                    .sent_bytes
+                    .saturating_sub(before.map_or(0, |before| before.sent_bytes)),
+                received_bytes: interface
+                    .received_bytes
+                    .saturating_sub(before.map_or(0, |before| before.received_bytes)),
+            }
+        });
         Self {
-            sample: current,
+            devices: devices.collect(),
+            interfaces: interfaces.collect(),
             interval_ns,
             host,
             deltas,
+            sample: current,
         }
     }
 

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use super::{
     identity::{ProcessId, WaitStatus},
     observation::{Activity, Comm, Owner, ThreadSeen},
+    sample::MemoryKinds,
     totals::{Counter, Totals},
 };
 
@@ -22,8 +23,8 @@ pub struct ProcessSeen {
     pub exited: Option<WaitStatus>,
     pub threads: u32,
     pub totals: Totals,
-    /// Highest over the threads: they share one address space, and an exiting one has left it.
-    pub rss_bytes: u64,
+    /// The largest over the threads: they share one address space, and an exiting one has left it.
+    pub memory: MemoryKinds,
     pub peak_rss_bytes: u64,
     /// Some of its threads had ended by then.
     pub has_ended_threads: bool,
@@ -53,7 +54,9 @@ impl ThreadSum {
                 process.totals.add(&thread.own);
                 process.activity = process.activity.max(thread.activity);
                 process.exited = process.exited.or(thread.exited);
-                process.rss_bytes = process.rss_bytes.max(thread.rss_bytes);
+                if thread.memory.rss_bytes() > process.memory.rss_bytes() {
+                    process.memory = thread.memory;
+                }
                 process.peak_rss_bytes = process.peak_rss_bytes.max(thread.peak_rss_bytes);
                 if thread.is_leader {
                     process.comm = thread.comm;
@@ -84,7 +87,7 @@ fn alone(thread: &ThreadSeen) -> ProcessSeen {
         exited: thread.exited,
         threads: thread.threads,
         totals,
-        rss_bytes: thread.rss_bytes,
+        memory: thread.memory,
         peak_rss_bytes: thread.peak_rss_bytes,
         has_ended_threads: thread.ended.get(Counter::CpuTime).is_some_and(|ns| ns > 0),
     }
@@ -111,7 +114,7 @@ mod tests {
             threads,
             own: Totals::ZERO.with(Counter::CpuTime, own),
             ended: Totals::ZERO.with(Counter::CpuTime, ended),
-            rss_bytes: 4096,
+            memory: MemoryKinds::default(),
             peak_rss_bytes: 4096,
         }
     }

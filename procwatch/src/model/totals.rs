@@ -17,10 +17,26 @@ pub enum Counter {
     CancelledWrite,
     LogicalRead,
     LogicalWrite,
+    /// Bytes that the process's own threads handed to a block device's queue.
+    BlockRead,
+    BlockWrite,
+    /// Bytes that the process dirtied and a kernel thread wrote to a device.
+    BlockWriteback,
+    /// Requests that were completed.
+    BlockIos,
+    /// Their time at the device, summed.
+    BlockLatency,
+    /// Their time before that, in the queue, summed.
+    BlockQueue,
+    /// Over inet and inet6 sockets, as calls told it.
+    NetSent,
+    NetReceived,
+    UnixSent,
+    UnixReceived,
 }
 
 impl Counter {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 21] = [
         Self::CpuTime,
         Self::RunQueueWait,
         Self::VoluntarySwitches,
@@ -32,6 +48,32 @@ impl Counter {
         Self::CancelledWrite,
         Self::LogicalRead,
         Self::LogicalWrite,
+        Self::BlockRead,
+        Self::BlockWrite,
+        Self::BlockWriteback,
+        Self::BlockIos,
+        Self::BlockLatency,
+        Self::BlockQueue,
+        Self::NetSent,
+        Self::NetReceived,
+        Self::UnixSent,
+        Self::UnixReceived,
+    ];
+    /// What calls moved over sockets: no kernel keeps these totals.
+    pub const NETWORK: [Self; 4] = [
+        Self::NetSent,
+        Self::NetReceived,
+        Self::UnixSent,
+        Self::UnixReceived,
+    ];
+    /// Requests to block devices: no kernel keeps these totals.
+    pub const BLOCK: [Self; 6] = [
+        Self::BlockRead,
+        Self::BlockWrite,
+        Self::BlockWriteback,
+        Self::BlockIos,
+        Self::BlockLatency,
+        Self::BlockQueue,
     ];
     pub const COUNT: usize = Self::ALL.len();
 
@@ -49,6 +91,16 @@ impl Counter {
             Self::CancelledWrite => "cancelled_write_bytes",
             Self::LogicalRead => "logical_read_bytes",
             Self::LogicalWrite => "logical_write_bytes",
+            Self::BlockRead => "block_read_bytes",
+            Self::BlockWrite => "block_write_bytes",
+            Self::BlockWriteback => "block_writeback_bytes",
+            Self::BlockIos => "block_ios",
+            Self::BlockLatency => "block_latency_ns",
+            Self::BlockQueue => "block_queue_ns",
+            Self::NetSent => "net_sent_bytes",
+            Self::NetReceived => "net_received_bytes",
+            Self::UnixSent => "unix_sent_bytes",
+            Self::UnixReceived => "unix_received_bytes",
         }
     }
 
@@ -66,6 +118,16 @@ impl Counter {
             Self::CancelledWrite => "cancelled_write_bytes_per_sec",
             Self::LogicalRead => "logical_read_bytes_per_sec",
             Self::LogicalWrite => "logical_write_bytes_per_sec",
+            Self::BlockRead => "block_read_bytes_per_sec",
+            Self::BlockWrite => "block_write_bytes_per_sec",
+            Self::BlockWriteback => "block_writeback_bytes_per_sec",
+            Self::BlockIos => "block_ios_per_sec",
+            Self::BlockLatency => "block_latency_ns_per_sec",
+            Self::BlockQueue => "block_queue_ns_per_sec",
+            Self::NetSent => "net_sent_bytes_per_sec",
+            Self::NetReceived => "net_received_bytes_per_sec",
+            Self::UnixSent => "unix_sent_bytes_per_sec",
+            Self::UnixReceived => "unix_received_bytes_per_sec",
         }
     }
 }
@@ -96,6 +158,15 @@ impl Totals {
     #[must_use]
     pub fn with(mut self, counter: Counter, value: u64) -> Self {
         self.set(counter, value);
+        self
+    }
+
+    /// The same, with these not known.
+    #[must_use]
+    pub fn without(mut self, counters: &[Counter]) -> Self {
+        for counter in counters {
+            self.0[*counter as usize] = UNKNOWN;
+        }
         self
     }
 

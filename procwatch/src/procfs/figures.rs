@@ -2,6 +2,8 @@
 //!
 //! None of the text in these files is trusted: a figure that is not in its form is unknown.
 
+use crate::model::sample::MemoryKinds;
+
 /// A decimal number of digits alone.
 pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
@@ -33,6 +35,8 @@ pub(super) struct Status {
     pub uid: Option<u32>,
     /// `VmHWM`. `None` for kernel threads and for what has given up its memory.
     pub peak_rss_bytes: Option<u64>,
+    /// `RssAnon`, `RssFile`, `RssShmem` and `VmSwap`. `None` as above.
+    pub memory: Option<MemoryKinds>,
     /// Of this one thread.
     pub voluntary_switches: Option<u64>,
     /// Of this one thread.
@@ -42,15 +46,28 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
+        let mut kib = [None; 4];
         // The name comes first, and a line end in it is written as `\n`: it cannot pass for a line.
         for (name, value) in named_values(text) {
             match name {
                 b"Uid" => status.uid = u32::try_from(value).ok(),
                 b"VmHWM" => status.peak_rss_bytes = value.checked_mul(1024),
+                b"RssAnon" => kib[0] = Some(value),
+                b"RssFile" => kib[1] = Some(value),
+                b"RssShmem" => kib[2] = Some(value),
+                b"VmSwap" => kib[3] = Some(value),
                 b"voluntary_ctxt_switches" => status.voluntary_switches = Some(value),
                 b"nonvoluntary_ctxt_switches" => status.involuntary_switches = Some(value),
                 _ => {}
             }
+        }
+        if let [Some(anon), Some(file), Some(shmem), Some(swap)] = kib {
+            status.memory = Some(MemoryKinds {
+                anon_bytes: anon.saturating_mul(1024),
+                file_bytes: file.saturating_mul(1024),
+                shmem_bytes: shmem.saturating_mul(1024),
+                swap_bytes: swap.saturating_mul(1024),
+            });
         }
         status
     }
@@ -123,10 +140,25 @@ mod tests {
         let expected = Status {
             uid: Some(1000),
             peak_rss_bytes: Some(1728 * 1024),
+            memory: None,
             voluntary_switches: Some(3),
             involuntary_switches: Some(4),
         };
         assert_eq!(status, expected);
+    }
+
+    #[test]
+    fn memory_by_kind_is_known_whole_or_not_at_all() {
+        let text = "RssAnon:\t 1 kB\nRssFile:\t 2 kB\nRssShmem:\t 3 kB\nVmSwap:\t 4 kB\n";
+        let kinds = MemoryKinds {
+            anon_bytes: 1024,
+            file_bytes: 2048,
+            shmem_bytes: 3072,
+            swap_bytes: 4096,
+        };
+        assert_eq!(Status::parse(text.as_bytes()).memory, Some(kinds));
+        let cut = &text[..text.len() - 15];
+        assert_eq!(Status::parse(cut.as_bytes()).memory, None);
     }
 
     #[test]

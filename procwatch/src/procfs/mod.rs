@@ -12,6 +12,7 @@
 
 mod cgroup;
 mod cgroup_paths;
+mod devices;
 mod directory;
 mod earlier;
 mod facts;
@@ -26,6 +27,7 @@ mod users;
 
 pub use cgroup::Membership;
 pub use cgroup_paths::CgroupPaths;
+pub use devices::DiskNames;
 pub use host::host_sample;
 pub use mounts::CgroupMounts;
 pub use root::ProcRoot;

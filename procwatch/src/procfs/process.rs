@@ -146,10 +146,13 @@ impl ProcRoot {
             peak_rss_bytes: status
                 .peak_rss_bytes
                 .map(|peak| peak.max(rss_bytes.unwrap_or(0))),
+            memory: rss_bytes.and(status.memory),
+            pss_bytes: None,
             threads: Some(stat.threads),
             state: thread.process_state(&stat, &io),
             source: Source::Procfs,
             predates_collection: false,
+            flows_since_ns: None,
         }))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{
     facts::Facts,
     identity::{ProcessId, WaitStatus},
-    sample::{Ending, ProcessSample, Source, State, TotalsAt},
+    sample::{Ending, MemoryKinds, ProcessSample, Source, State, TotalsAt},
     snapshot::ProcessView,
     totals::{Counter, Totals},
 };
@@ -29,10 +29,13 @@ impl Fixture {
             totals: Totals::UNKNOWN,
             rss_bytes: None,
             peak_rss_bytes: None,
+            memory: None,
+            pss_bytes: None,
             threads: Some(1),
             state: State::Sleeping,
             source: Source::Ebpf,
             predates_collection: false,
+            flows_since_ns: None,
         };
         Self {
             process,
@@ -59,6 +62,14 @@ impl Fixture {
         fixture.process.parent = Some(ProcessId::new(1, 0));
         fixture.process.rss_bytes = Some(64 << 20);
         fixture.process.peak_rss_bytes = Some(65 << 20);
+        fixture.process.memory = Some(MemoryKinds {
+            anon_bytes: 40 << 20,
+            file_bytes: 20 << 20,
+            shmem_bytes: 4 << 20,
+            swap_bytes: 1 << 20,
+        });
+        fixture.process.pss_bytes = Some(50 << 20);
+        fixture.process.flows_since_ns = Some(0);
         for (factor, counter) in (1..).zip(Counter::ALL) {
             fixture.process.totals.set(counter, 1_000_000_000 * factor);
             fixture.delta.set(counter, 100_000_000 * factor);

@@ -80,7 +80,7 @@ mod tests {
         check(Field::CpuPct, [3, 4, 1, 2]);
         check(Field::Rss, [4, 1, 2, 3]);
         check(Field::CoreDumped, [2, 4, 1, 3]);
-        check(Field::NetSent, [1, 2, 3, 4]);
+        check(Field::Pss, [1, 2, 3, 4]);
     }
 
     #[test]

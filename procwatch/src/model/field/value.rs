@@ -49,11 +49,12 @@ impl Field {
             Self::CpuPct => view.cpu_pct().into(),
             Self::Rss => process.rss_bytes.into(),
             Self::PeakRss => process.peak_rss_bytes.into(),
-            Self::BlockRead
-            | Self::BlockWrite
-            | Self::BlockLatency
-            | Self::NetSent
-            | Self::NetReceived => Value::Unknown,
+            Self::RssAnon => process.memory.map(|memory| memory.anon_bytes).into(),
+            Self::RssFile => process.memory.map(|memory| memory.file_bytes).into(),
+            Self::RssShmem => process.memory.map(|memory| memory.shmem_bytes).into(),
+            Self::Swap => process.memory.map(|memory| memory.swap_bytes).into(),
+            Self::Pss => process.pss_bytes.into(),
+            Self::FlowsSince => process.flows_since_ns.into(),
             Self::ExitCode => status.and_then(WaitStatus::exit_code).into(),
             Self::ExitSignal => status.and_then(WaitStatus::signal).into(),
             Self::CoreDumped => status.map(WaitStatus::core_dumped).into(),
@@ -235,7 +236,7 @@ mod tests {
                 known += usize::from(field.value(&fixture.view()) != Value::Unknown);
             }
         }
-        // All but the five that are not measured, and either the code or the signal.
-        assert_eq!(known, 2 * (Field::all().len() - 6));
+        // All but either the code or the signal.
+        assert_eq!(known, 2 * (Field::all().len() - 1));
     }
 }

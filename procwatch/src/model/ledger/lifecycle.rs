@@ -23,6 +23,11 @@ impl Ledger {
             Observation::Executed(executed) => self.executed(executed, names, tell),
             Observation::Exited(exited) => self.exited(&exited, names),
             Observation::Closed(closed) => self.closed(&closed, tell),
+            Observation::Connected(seen) => self.connection(*seen, EventKind::Connect, tell),
+            Observation::Accepted(seen) => self.connection(*seen, EventKind::Accept, tell),
+            Observation::Disconnected(seen) => self.connection(*seen, EventKind::Close, tell),
+            Observation::OomKilled(killed) => self.oom_killed(&killed, names, tell),
+            Observation::Signalled(signalled) => self.signalled(&signalled, tell),
         }
     }
 
@@ -169,6 +174,7 @@ impl Ledger {
         sample.totals.raise_to(&exited.totals);
         raise(&mut sample.peak_rss_bytes, exited.peak_rss_bytes);
         sample.rss_bytes = None;
+        sample.memory = None;
         sample.parent = (exited.parent.pid != 0).then_some(exited.parent);
         sample.facts = with_comm(Arc::clone(&sample.facts), exited.comm);
         account.comm = exited.comm;

@@ -56,6 +56,7 @@ impl Ledger {
                         is_zombie_off_cpu: is_zombie,
                         missing_since_ns: None,
                         lacks_facts: false,
+                        blocked_signal: None,
                     },
                 );
             }
@@ -70,6 +71,7 @@ impl Ledger {
                 }
                 sample.facts = seen.facts;
                 sample.rss_bytes = seen.rss_bytes;
+                sample.memory = seen.memory;
                 sample.threads = seen.threads;
                 sample.parent = seen.parent;
                 sample.source = seen.source;

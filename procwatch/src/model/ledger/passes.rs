@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ledger, Names, Pass, exit_event, name_owner, raise, with_comm};
+use super::{Ledger, Names, Pass, name_owner, raise, with_comm};
 use crate::model::{
     event::Event,
     facts::Facts,
@@ -83,7 +83,8 @@ impl Ledger {
         }
         if !seen.is_kernel_thread {
             raise(&mut sample.peak_rss_bytes, seen.peak_rss_bytes);
-            sample.rss_bytes = seen.exited.is_none().then_some(seen.rss_bytes);
+            sample.memory = seen.exited.is_none().then_some(seen.memory);
+            sample.rss_bytes = sample.memory.map(|memory| memory.rss_bytes());
         }
         let known = sample.state.ending();
         sample.state = match (seen.exited, known) {
@@ -142,7 +143,7 @@ impl Ledger {
             let Some(account) = accounts.get_mut(id) else {
                 return false;
             };
-            let State::Zombie(ending) = &mut account.sample.state else {
+            let State::Zombie(mut ending) = account.sample.state else {
                 return true;
             };
             // Its last thread may still be on its way out; then a later pass tells.
@@ -151,8 +152,9 @@ impl Ledger {
                 .is_none_or(|time| time + WAY_OUT_NS < started_ns);
             if account.is_zombie_off_cpu && is_out {
                 ending.totals = TotalsAt::Final;
+                account.sample.state = State::Zombie(ending);
                 account.is_end_told = true;
-                tell(exit_event(&account.sample));
+                account.tell_end(tell);
             }
             !account.is_end_told
         });

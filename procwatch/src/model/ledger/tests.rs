@@ -12,9 +12,11 @@ use crate::model::{
     event::EventKind,
     identity::WaitStatus,
     observation::{Activity, Closed, Executed, Exited, Forked, Observation, ThreadSeen},
-    sample::TotalsAt,
+    sample::{MemoryKinds, TotalsAt},
     totals::Counter,
 };
+
+mod happenings;
 
 /// Knows user 7, and the cgroup 5.
 struct TestNames;
@@ -103,7 +105,10 @@ fn thread(id: ProcessId, parent: Option<ProcessId>, totals: Totals) -> ThreadSee
         threads: 1,
         own: totals,
         ended: Totals::ZERO,
-        rss_bytes: 4096,
+        memory: MemoryKinds {
+            anon_bytes: 4096,
+            ..MemoryKinds::default()
+        },
         peak_rss_bytes: 4096,
     }
 }
@@ -236,7 +241,7 @@ fn a_lost_exit_whose_closing_record_comes_is_final() {
 #[test]
 fn who_ended_before_anyone_watched_is_not_told() {
     let mut books = Books {
-        ledger: Ledger::watching_since(500),
+        ledger: Ledger::watching_since(500, &[]),
         ..Books::default()
     };
     let mut zombie = thread(A, Some(INIT), cpu(60));

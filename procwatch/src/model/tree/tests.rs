@@ -23,6 +23,8 @@ fn account(id: ProcessId) -> ProcessSample {
         totals: Totals::ZERO,
         rss_bytes: None,
         peak_rss_bytes: None,
+        memory: None,
+        pss_bytes: None,
         threads: None,
         state: State::Exited(Ending {
             time_ns: None,
@@ -31,6 +33,7 @@ fn account(id: ProcessId) -> ProcessSample {
         }),
         source: Source::Ebpf,
         predates_collection: false,
+        flows_since_ns: None,
     }
 }
 

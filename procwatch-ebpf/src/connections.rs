@@ -1,0 +1,387 @@
+//! What is kept with each socket, and the records of connects, accepts and closes.
+//!
+//! A socket's storage lives and dies with the socket, in whichever network namespace it is, so that nothing
+//! has to be bounded or cleaned up. No tracepoint tells of `accept`: the owner of an accepted connection is
+//! whoever uses it first, and before that whoever has the listener.
+
+use core::{ffi::c_void, ptr::null};
+
+use aya_ebpf::{
+    helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_sk_storage_get},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use procwatch_common::{
+    COMM_LEN,
+    connections::{Connection, ConnectionRecord},
+    lifecycle::{RecordHeader, RecordKind},
+    loss::LossKind,
+    totals::RawProcessId,
+};
+
+use crate::{
+    added_up::add_to,
+    kernel::{Sock, Task, layout, sock::IPPROTO_TCP},
+    ring,
+};
+
+const BPF_MAP_TYPE_SK_STORAGE: usize = 24;
+const BPF_F_NO_PREALLOC: usize = 1;
+/// What a listener accepts begins as a copy of it.
+const BPF_F_CLONE: usize = 1 << 9;
+const BPF_SK_STORAGE_GET_F_CREATE: u64 = 1;
+
+const TCP_ESTABLISHED: i32 = 1;
+const TCP_SYN_SENT: i32 = 2;
+const TCP_FIN_WAIT1: i32 = 4;
+const TCP_CLOSE: i32 = 7;
+const TCP_LAST_ACK: i32 = 9;
+const TCP_LISTEN: i32 = 10;
+
+/// A map definition as loaders read it off the type information: numbers are lengths of arrays.
+#[repr(C)]
+pub struct SocketStorage {
+    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE],
+    key: *const i32,
+    value: *const Connection,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; BPF_F_NO_PREALLOC | BPF_F_CLONE],
+}
+
+// SAFETY: never dereferenced; the loader puts a map in its place.
+unsafe impl Sync for SocketStorage {}
+
+#[unsafe(link_section = ".maps")]
+#[unsafe(export_name = "CONNECTIONS")]
+static CONNECTIONS: SocketStorage = SocketStorage {
+    r#type: null(),
+    key: null(),
+    value: null(),
+    max_entries: null(),
+    map_flags: null(),
+};
+
+#[inline(always)]
+fn storage(sock: Sock, initial: *const Connection, flags: u64) -> Option<*mut Connection> {
+    // SAFETY: the verifier knows the socket for one, and `initial` is null or a whole value.
+    let connection = unsafe {
+        bpf_sk_storage_get(
+            (&raw const CONNECTIONS).cast_mut().cast(),
+            sock.as_ptr().cast_mut().cast(),
+            initial.cast_mut().cast::<c_void>(),
+            flags,
+        )
+    };
+    if connection.is_null() {
+        None
+    } else {
+        Some(connection.cast())
+    }
+}
+
+/// What is kept with the socket. `None` when it is new to us.
+#[inline(always)]
+pub fn of(sock: Sock) -> Option<*mut Connection> {
+    storage(sock, null(), 0)
+}
+
+/// The same, made now if need be.
+#[inline(always)]
+pub fn open(sock: Sock, initial: &Connection) -> Option<*mut Connection> {
+    let connection = storage(sock, initial, BPF_SK_STORAGE_GET_F_CREATE);
+    if connection.is_none() {
+        ring::count_loss(LossKind::Connection);
+    }
+    connection
+}
+
+#[inline(always)]
+fn now_ns() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// A process is using the socket in a call: it is the owner, unless another one came first.
+#[inline(always)]
+pub fn used(sock: Sock) -> Option<*mut Connection> {
+    let connection = match of(sock) {
+        Some(connection) => connection,
+        None => {
+            let mut initial = Connection::NEW;
+            if let Some(tcp) = sock.tcp() {
+                initial.copied_seq = tcp.copied_seq();
+            }
+            open(sock, &initial)?
+        }
+    };
+    claim(sock, connection);
+    Some(connection)
+}
+
+/// How many bytes the calling process has taken off the stream since this was last asked. `None` when it
+/// has taken none, and when the socket is new to us.
+#[inline(always)]
+pub fn read_up_to(sock: Sock, copied_seq: u32) -> Option<u32> {
+    let connection = match of(sock) {
+        Some(connection) => connection,
+        None => {
+            let initial = Connection {
+                copied_seq,
+                first_seq: copied_seq,
+                flags: Connection::MID_READ,
+                ..Connection::NEW
+            };
+            claim(sock, open(sock, &initial)?);
+            return None;
+        }
+    };
+    // SAFETY: alive; the caller holds the socket's lock, and nothing else changes these.
+    let bytes = unsafe {
+        let bytes = copied_seq.wrapping_sub((*connection).copied_seq);
+        (*connection).copied_seq = copied_seq;
+        bytes
+    };
+    // A stream does not go back: that would be a socket that was taken apart and connected anew.
+    if bytes == 0 || bytes > i32::MAX as u32 {
+        return None;
+    }
+    // SAFETY: alive; `pw_received` may add to it at the same time.
+    unsafe { add_to(&raw mut (*connection).received_bytes, u64::from(bytes)) };
+    claim(sock, connection);
+    Some(bytes)
+}
+
+/// Of what a call has received, how much [`read_up_to`] has missed because the socket was first seen in the
+/// middle of that call.
+#[inline(always)]
+pub fn take_missed(sock: Sock, received: u32) -> u32 {
+    let Some(connection) = of(sock) else {
+        return 0;
+    };
+    // SAFETY: alive.
+    unsafe {
+        let flags = (*connection).flags;
+        if flags & Connection::MID_READ == 0 {
+            return 0;
+        }
+        (*connection).flags = flags & !Connection::MID_READ;
+        let counted = (*connection)
+            .copied_seq
+            .wrapping_sub((*connection).first_seq);
+        if counted < received {
+            received - counted
+        } else {
+            0
+        }
+    }
+}
+
+/// Makes the calling process the owner, unless there is one.
+#[inline(always)]
+fn claim(sock: Sock, connection: *mut Connection) {
+    // SAFETY: alive.
+    let flags = unsafe { (*connection).flags };
+    if flags & Connection::CLAIMED != 0 {
+        return;
+    }
+    let Some(task) = Task::current() else {
+        return;
+    };
+    // SAFETY: alive. Two processes that come at once are both right.
+    unsafe {
+        (*connection).flags = flags | Connection::CLAIMED;
+        (*connection).owner = task.process();
+        own_comm(connection);
+    }
+    if flags & Connection::INCOMING != 0 {
+        emit(sock, connection, RecordKind::Accept, 0);
+    }
+}
+
+/// # Safety
+/// The connection must be alive.
+#[inline(always)]
+unsafe fn own_comm(connection: *mut Connection) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        bpf_get_current_comm((&raw mut (*connection).comm).cast(), COMM_LEN as u32);
+    }
+}
+
+/// Fires at every change of state.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn pw_tcp_state(context: BtfTracePointContext) -> i32 {
+    try_tcp_state(&context);
+    0
+}
+
+#[inline(always)]
+fn try_tcp_state(context: &BtfTracePointContext) -> Option<()> {
+    let sock = Sock::new(context.arg::<*const u8>(0))?;
+    if !sock.is_inet() || sock.protocol() != IPPROTO_TCP {
+        return None;
+    }
+    let (old, new) = (context.arg::<i32>(1), context.arg::<i32>(2));
+    match new {
+        TCP_SYN_SENT => begin(sock, Connection::OUTGOING | Connection::CLAIMED),
+        TCP_LISTEN => begin(sock, Connection::LISTENER),
+        TCP_ESTABLISHED => established(sock, old),
+        TCP_CLOSE => closed(sock, old),
+        // Only a call, or the end of its process, does this.
+        TCP_FIN_WAIT1 | TCP_LAST_ACK => {
+            claim(sock, of(sock)?);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// In a `connect` or `listen` call.
+#[inline(always)]
+fn begin(sock: Sock, flags: u32) -> Option<()> {
+    let process = Task::current()?.process();
+    let initial = Connection {
+        owner: process,
+        flags,
+        connecting_ns: if flags & Connection::OUTGOING != 0 {
+            now_ns()
+        } else {
+            0
+        },
+        ..Connection::NEW
+    };
+    let connection = open(sock, &initial)?;
+    // SAFETY: alive. A socket can be connected or made to listen again.
+    unsafe {
+        connection.write(initial);
+        own_comm(connection);
+    }
+    None
+}
+
+#[inline(always)]
+fn established(sock: Sock, old: i32) -> Option<()> {
+    let mut copied_seq = 0;
+    if let Some(tcp) = sock.tcp() {
+        copied_seq = tcp.copied_seq();
+    }
+    let is_outgoing = old == TCP_SYN_SENT;
+    let connection = match of(sock) {
+        Some(connection) => connection,
+        // Begun, or its listener was, before anyone watched.
+        None => open(sock, &Connection::NEW)?,
+    };
+    // SAFETY: alive.
+    unsafe {
+        (*connection).opened_ns = now_ns();
+        let read_before = (*connection).flags & Connection::INCOMING != 0;
+        // With TCP fast open a connection is read from before it is established.
+        if !read_before || (*connection).received_bytes == 0 {
+            (*connection).copied_seq = copied_seq;
+        }
+        if is_outgoing {
+            (*connection).flags |= Connection::OUTGOING;
+            emit(sock, connection, RecordKind::Connect, 0);
+        } else {
+            (*connection).flags =
+                (*connection).flags & !Connection::LISTENER | Connection::INCOMING;
+        }
+    }
+    None
+}
+
+#[inline(always)]
+fn closed(sock: Sock, old: i32) -> Option<()> {
+    let connection = of(sock)?;
+    // SAFETY: alive.
+    unsafe {
+        (*connection).closed_ns = now_ns();
+        if old == TCP_SYN_SENT {
+            (*connection).flags |= Connection::FAILED;
+            emit(sock, connection, RecordKind::Connect, sock.error());
+        }
+    }
+    None
+}
+
+/// Fires when the kernel lets go of a TCP socket.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+pub fn pw_tcp_gone(context: BtfTracePointContext) -> i32 {
+    try_tcp_gone(&context);
+    0
+}
+
+#[inline(always)]
+fn try_tcp_gone(context: &BtfTracePointContext) -> Option<()> {
+    let sock = Sock::new(context.arg::<*const u8>(0))?;
+    let connection = of(sock)?;
+    // SAFETY: alive.
+    let flags = unsafe { (*connection).flags };
+    if flags & (Connection::LISTENER | Connection::FAILED) != 0 {
+        return None;
+    }
+    if flags & Connection::INCOMING != 0 && flags & Connection::CLAIMED == 0 {
+        // Nobody has used it: all that is known is whose listener it came from.
+        emit(sock, connection, RecordKind::Accept, 0);
+    }
+    emit(sock, connection, RecordKind::Close, 0);
+    None
+}
+
+#[inline(always)]
+fn emit(sock: Sock, connection: *mut Connection, kind: RecordKind, error: u32) {
+    if layout!(wants_connections) == 0 {
+        return;
+    }
+    ring::emit(
+        LossKind::ConnectionRecord,
+        |record: *mut ConnectionRecord| {
+            // SAFETY: reserved, aligned to 8 bytes, and written whole; the connection is alive.
+            unsafe { write(record, sock, connection, kind, error) }
+        },
+    );
+}
+
+/// # Safety
+/// There must be room for the record, and the connection must be alive.
+#[inline(always)]
+pub unsafe fn write(
+    record: *mut ConnectionRecord,
+    sock: Sock,
+    connection: *const Connection,
+    kind: RecordKind,
+    error: u32,
+) {
+    let (retransmits, rtt_us) = match sock.tcp() {
+        Some(tcp) => (tcp.retransmits(), tcp.rtt_us()),
+        None => (0, 0),
+    };
+    // SAFETY: the caller's promise. Piece by piece: the stack has no room for it all.
+    unsafe {
+        (&raw mut (*record).header).write(RecordHeader {
+            time_ns: now_ns(),
+            process: (*connection).owner,
+            kind: kind as u32,
+            reserved: 0,
+        });
+        (&raw mut (*record).socket).write(sock.as_ptr() as u64);
+        (&raw mut (*record).ends).write(sock.ends());
+        (&raw mut (*record).connection).copy_from_nonoverlapping(connection, 1);
+        (&raw mut (*record).retransmits).write(retransmits);
+        (&raw mut (*record).rtt_us).write(rtt_us);
+        (&raw mut (*record).error).write(error);
+        (&raw mut (*record).reserved).write(0);
+    }
+}
+
+/// A process has the socket open: it is the owner, as long as none is known.
+#[inline(always)]
+pub fn found_open(connection: *mut Connection, process: RawProcessId, comm: &[u8; COMM_LEN]) {
+    // SAFETY: alive.
+    unsafe {
+        if (*connection).owner.tgid == 0 {
+            (*connection).owner = process;
+            (*connection).comm = *comm;
+        }
+    }
+}

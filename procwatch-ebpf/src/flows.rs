@@ -1,0 +1,47 @@
+//! What each thread has moved over sockets.
+//!
+//! A thread adds to its own entry only, so that two threads of a busy server never fight over a cache line;
+//! the pass over tasks adds the threads up. The entry moves into the process's sums when the thread exits.
+
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::map, maps::HashMap};
+use procwatch_common::{loss::LossKind, totals::FlowTotals};
+
+use crate::ring;
+
+const BPF_F_NO_PREALLOC: u32 = 1;
+const BPF_NOEXIST: u64 = 1;
+/// Living threads that have used a socket.
+const THREADS_MAX: u32 = 131_072;
+
+/// By tid. A thread that is born finds no entry of its number's last holder: see [`forget`].
+#[map]
+static FLOWS: HashMap<u32, FlowTotals> = HashMap::with_max_entries(THREADS_MAX, BPF_F_NO_PREALLOC);
+
+/// Lets `add` count something for the calling thread.
+#[inline(always)]
+pub fn count(add: impl FnOnce(*mut FlowTotals)) {
+    let tid = bpf_get_current_pid_tgid() as u32;
+    let mut entry = FLOWS.get_ptr_mut(tid);
+    if entry.is_none() {
+        let _ = FLOWS.insert(tid, FlowTotals::ZERO, BPF_NOEXIST);
+        entry = FLOWS.get_ptr_mut(tid);
+    }
+    match entry {
+        Some(entry) => add(entry),
+        None => ring::count_loss(LossKind::Flow),
+    }
+}
+
+/// What a thread has moved. `None` when it has used no socket.
+#[inline(always)]
+pub fn of(tid: u32) -> Option<FlowTotals> {
+    // SAFETY: only the thread itself writes to it, eight bytes at a time.
+    FLOWS.get_ptr(tid).map(|entry| unsafe { *entry })
+}
+
+/// To be called when a thread exits, changes its tid, or is born: what a hook saw of its number's last
+/// holder after that one's exit is not this one's.
+#[inline(always)]
+pub fn forget(tid: u32) {
+    let _ = FLOWS.remove(tid);
+}

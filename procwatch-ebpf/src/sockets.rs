@@ -1,0 +1,127 @@
+//! Bytes through sockets, at the two tracepoints that every send and receive passes, whichever system call
+//! it came from, and at the one that every read of a TCP stream passes.
+//!
+//! TCP reads are counted by how far the application has come in the stream: that covers `splice` and
+//! zero-copy receive, which the receive tracepoint misses, and no peek moves it. Where another protocol
+//! reads the stream first (TLS in the kernel, MPTCP), and for everything but TCP, the receive tracepoint
+//! counts.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+
+use crate::{
+    added_up::add_to,
+    connections, flows,
+    kernel::{
+        Sock,
+        sock::{AF_UNIX, IPPROTO_TCP, IPPROTO_UDP},
+    },
+};
+
+const MSG_PEEK: i32 = 2;
+
+#[inline(always)]
+fn socket(context: &BtfTracePointContext) -> Option<Sock> {
+    Sock::new(context.arg::<*const u8>(0))
+}
+
+#[btf_tracepoint(function = "sock_send_length")]
+pub fn pw_sent(context: BtfTracePointContext) -> i32 {
+    if let Some(sock) = socket(&context) {
+        sent(sock, context.arg::<i32>(1));
+    }
+    0
+}
+
+/// A call has sent so many bytes; a negative number is an error.
+#[inline(always)]
+pub fn sent(sock: Sock, result: i32) -> Option<()> {
+    if result <= 0 {
+        return None;
+    }
+    let bytes = result as u64;
+    if !sock.is_inet() {
+        if sock.family() == AF_UNIX {
+            // SAFETY: the entry of this thread.
+            flows::count(|flows| unsafe { (*flows).unix_sent_bytes += bytes });
+        }
+        return None;
+    }
+    // SAFETY: the entry of this thread.
+    flows::count(|flows| unsafe { (*flows).net_sent_bytes += bytes });
+    let protocol = sock.protocol();
+    if protocol == IPPROTO_TCP || protocol == IPPROTO_UDP {
+        let connection = connections::used(sock)?;
+        // SAFETY: alive, and changed by atomic operations only: threads may send at once.
+        unsafe { add_to(&raw mut (*connection).sent_bytes, bytes) };
+    }
+    None
+}
+
+#[btf_tracepoint(function = "sock_recv_length")]
+pub fn pw_received(context: BtfTracePointContext) -> i32 {
+    if let Some(sock) = socket(&context) {
+        received(sock, context.arg::<i32>(1), context.arg::<i32>(2));
+    }
+    0
+}
+
+/// A call has received so many bytes; a negative number is an error.
+#[inline(always)]
+pub fn received(sock: Sock, result: i32, call_flags: i32) -> Option<()> {
+    if result <= 0 || call_flags & MSG_PEEK != 0 {
+        return None;
+    }
+    let mut bytes = result as u64;
+    if !sock.is_inet() {
+        if sock.family() == AF_UNIX {
+            // SAFETY: the entry of this thread.
+            flows::count(|flows| unsafe { (*flows).unix_received_bytes += bytes });
+        }
+        return None;
+    }
+    let protocol = sock.protocol();
+    if protocol == IPPROTO_TCP
+        && let Some(tcp) = sock.tcp()
+        && !tcp.has_upper_layer()
+    {
+        // The rest was counted by `pw_read`.
+        bytes = u64::from(connections::take_missed(sock, result as u32));
+        if bytes == 0 {
+            return None;
+        }
+    }
+    // SAFETY: the entry of this thread.
+    flows::count(|flows| unsafe { (*flows).net_received_bytes += bytes });
+    if protocol == IPPROTO_TCP || protocol == IPPROTO_UDP {
+        let connection = connections::used(sock)?;
+        // SAFETY: alive, and changed by atomic operations only: threads may receive at once.
+        unsafe { add_to(&raw mut (*connection).received_bytes, bytes) };
+    }
+    None
+}
+
+/// Fires whenever a reader has taken bytes off a TCP stream.
+#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+pub fn pw_read(context: BtfTracePointContext) -> i32 {
+    if let Some(sock) = socket(&context) {
+        read(sock);
+    }
+    0
+}
+
+#[inline(always)]
+fn read(sock: Sock) -> Option<()> {
+    // Readers in the kernel may work in an interrupt, on top of a process that has nothing to do with it.
+    if !sock.is_locked_by_a_call() {
+        return None;
+    }
+    let tcp = sock.tcp()?;
+    if tcp.has_upper_layer() {
+        return None;
+    }
+    let copied_seq = tcp.copied_seq();
+    let bytes = u64::from(connections::read_up_to(sock, copied_seq)?);
+    // SAFETY: the entry of this thread.
+    flows::count(|flows| unsafe { (*flows).net_received_bytes += bytes });
+    None
+}
