@@ -27,17 +27,18 @@ pub struct Connection {
     /// Bytes that applications sent and received, since the socket was first seen.
     pub sent_bytes: u64,
     pub received_bytes: u64,
-    /// TCP: how far the application had read when its bytes were last counted.
-    pub copied_seq: u32,
-    /// The same when the socket was first seen, where that was in the middle of a read.
-    pub first_seq: u32,
+    /// TCP: bytes that had been read off the stream when the socket was first seen.
+    pub read_before_bytes: u64,
+    /// TCP: bytes that have been read off the stream and that no call has told of, when that was last looked
+    /// at: by `splice` and the like, or by a call that had not ended.
+    pub untold_bytes: u64,
     pub flags: u32,
     pub reserved: u32,
     /// The owner's.
     pub comm: [u8; COMM_LEN],
 }
 
-const _: () = assert!(size_of::<Connection>() == 88);
+const _: () = assert!(size_of::<Connection>() == 96);
 
 impl Connection {
     /// It listens; the sockets it accepts begin as copies of it.
@@ -48,10 +49,8 @@ impl Connection {
     pub const INCOMING: u32 = 1 << 2;
     /// The owner has used it, and is not just the listener's.
     pub const CLAIMED: u32 = 1 << 3;
-    /// First seen in the middle of a read: the call that reads tells how much that was.
-    pub const MID_READ: u32 = 1 << 4;
     /// It was never established.
-    pub const FAILED: u32 = 1 << 5;
+    pub const FAILED: u32 = 1 << 4;
 
     pub const NEW: Self = Self {
         owner: RawProcessId::NONE,
@@ -60,8 +59,8 @@ impl Connection {
         closed_ns: 0,
         sent_bytes: 0,
         received_bytes: 0,
-        copied_seq: 0,
-        first_seq: 0,
+        read_before_bytes: 0,
+        untold_bytes: 0,
         flags: 0,
         reserved: 0,
         comm: [0; COMM_LEN],
@@ -140,4 +139,4 @@ pub struct ConnectionRecord {
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<ConnectionRecord>() == 192);
+const _: () = assert!(size_of::<ConnectionRecord>() == 200);

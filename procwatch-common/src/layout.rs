@@ -103,8 +103,9 @@ kernel_layout! {
     sock_protocol,
     sock_state,
     sock_err,
-    /// Not 0 while a system call has the socket locked.
-    sock_lock_owned,
+    sock_flags,
+    /// [`ABSENT`] where it is a bit field.
+    sock_shutdown,
     sock_daddr,
     sock_rcv_saddr,
     sock_v6_daddr,
@@ -117,6 +118,8 @@ kernel_layout! {
     net_inum,
     icsk_ulp_ops,
     tcp_copied_seq,
+    tcp_rcv_nxt,
+    tcp_bytes_received,
     tcp_srtt_us,
     tcp_total_retrans,
     /// [`ABSENT`] before 5.12, where the bio names the disk itself.

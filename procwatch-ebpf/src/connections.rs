@@ -16,12 +16,15 @@ use procwatch_common::{
     connections::{Connection, ConnectionRecord},
     lifecycle::{RecordHeader, RecordKind},
     loss::LossKind,
-    totals::RawProcessId,
+    totals::{FlowTotals, RawProcessId},
 };
 
 use crate::{
-    added_up::add_to,
-    kernel::{Sock, Task, layout, sock::IPPROTO_TCP},
+    added_up::{self, add_to},
+    kernel::{
+        Sock, Task, layout,
+        sock::{IPPROTO_TCP, TcpSock},
+    },
     ring,
 };
 
@@ -101,16 +104,18 @@ fn now_ns() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// A process is using the socket in a call: it is the owner, unless another one came first.
+/// A process is using the socket in a call: it is the owner, unless another one came first. The call has
+/// read so many bytes.
 #[inline(always)]
-pub fn used(sock: Sock) -> Option<*mut Connection> {
+pub fn used(sock: Sock, received_bytes: u64) -> Option<*mut Connection> {
     let connection = match of(sock) {
         Some(connection) => connection,
         None => {
-            let mut initial = Connection::NEW;
-            if let Some(tcp) = sock.tcp() {
-                initial.copied_seq = tcp.copied_seq();
-            }
+            let read_before_bytes = sock.tcp().map_or(0, TcpSock::read_bytes);
+            let initial = Connection {
+                read_before_bytes: read_before_bytes.saturating_sub(received_bytes),
+                ..Connection::NEW
+            };
             open(sock, &initial)?
         }
     };
@@ -118,62 +123,47 @@ pub fn used(sock: Sock) -> Option<*mut Connection> {
     Some(connection)
 }
 
-/// How many bytes the calling process has taken off the stream since this was last asked. `None` when it
-/// has taken none, and when the socket is new to us.
-#[inline(always)]
-pub fn read_up_to(sock: Sock, copied_seq: u32) -> Option<u32> {
-    let connection = match of(sock) {
-        Some(connection) => connection,
-        None => {
-            let initial = Connection {
-                copied_seq,
-                first_seq: copied_seq,
-                flags: Connection::MID_READ,
-                ..Connection::NEW
-            };
-            claim(sock, open(sock, &initial)?);
-            return None;
-        }
-    };
-    // SAFETY: alive; the caller holds the socket's lock, and nothing else changes these.
-    let bytes = unsafe {
-        let bytes = copied_seq.wrapping_sub((*connection).copied_seq);
-        (*connection).copied_seq = copied_seq;
-        bytes
-    };
-    // A stream does not go back: that would be a socket that was taken apart and connected anew.
-    if bytes == 0 || bytes > i32::MAX as u32 {
-        return None;
-    }
-    // SAFETY: alive; `pw_received` may add to it at the same time.
-    unsafe { add_to(&raw mut (*connection).received_bytes, u64::from(bytes)) };
-    claim(sock, connection);
-    Some(bytes)
+/// When to charge what was read and no call has told of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// What there was the last time too: the rest may belong to a call that is just ending.
+    Old,
+    /// All of it: nobody reads any more.
+    All,
 }
 
-/// Of what a call has received, how much [`read_up_to`] has missed because the socket was first seen in the
-/// middle of that call.
+/// Charges the owner with what was read off a TCP stream without a call that tells: by `splice`, or by
+/// mapping it.
 #[inline(always)]
-pub fn take_missed(sock: Sock, received: u32) -> u32 {
-    let Some(connection) = of(sock) else {
-        return 0;
-    };
+pub fn settle(sock: Sock, connection: *mut Connection, which: Settle) -> Option<()> {
+    let tcp = sock.tcp()?;
+    if tcp.has_upper_layer() {
+        return None;
+    }
+    let read_bytes = tcp.read_bytes();
     // SAFETY: alive.
     unsafe {
-        let flags = (*connection).flags;
-        if flags & Connection::MID_READ == 0 {
-            return 0;
-        }
-        (*connection).flags = flags & !Connection::MID_READ;
-        let counted = (*connection)
-            .copied_seq
-            .wrapping_sub((*connection).first_seq);
-        if counted < received {
-            received - counted
+        let told = (*connection).read_before_bytes + (*connection).received_bytes;
+        let untold = read_bytes.saturating_sub(told);
+        let untold_before = (*connection).untold_bytes;
+        let charged = if which == Settle::All || untold < untold_before {
+            untold
         } else {
-            0
+            untold_before
+        };
+        (*connection).untold_bytes = untold - charged;
+        if charged == 0 {
+            return None;
         }
+        add_to(&raw mut (*connection).received_bytes, charged);
+        let owner = (*connection).owner;
+        let flows = FlowTotals {
+            net_received_bytes: charged,
+            ..FlowTotals::ZERO
+        };
+        added_up::add_flows(added_up::of(&owner)?, &flows);
     }
+    Some(())
 }
 
 /// Makes the calling process the owner, unless there is one.
@@ -187,6 +177,8 @@ fn claim(sock: Sock, connection: *mut Connection) {
     let Some(task) = Task::current() else {
         return;
     };
+    // So that there is somewhere to charge what it reads without a call that tells.
+    added_up::open(&task.process());
     // SAFETY: alive. Two processes that come at once are both right.
     unsafe {
         (*connection).flags = flags | Connection::CLAIMED;
@@ -222,7 +214,7 @@ fn try_tcp_state(context: &BtfTracePointContext) -> Option<()> {
         return None;
     }
     let (old, new) = (context.arg::<i32>(1), context.arg::<i32>(2));
-    match new {
+    let _ = match new {
         TCP_SYN_SENT => begin(sock, Connection::OUTGOING | Connection::CLAIMED),
         TCP_LISTEN => begin(sock, Connection::LISTENER),
         TCP_ESTABLISHED => established(sock, old),
@@ -233,7 +225,11 @@ fn try_tcp_state(context: &BtfTracePointContext) -> Option<()> {
             None
         }
         _ => None,
+    };
+    if sock.is_shut() {
+        settle(sock, of(sock)?, Settle::All);
     }
+    Some(())
 }
 
 /// In a `connect` or `listen` call.
@@ -250,6 +246,7 @@ fn begin(sock: Sock, flags: u32) -> Option<()> {
         },
         ..Connection::NEW
     };
+    added_up::open(&process);
     let connection = open(sock, &initial)?;
     // SAFETY: alive. A socket can be connected or made to listen again.
     unsafe {
@@ -261,10 +258,6 @@ fn begin(sock: Sock, flags: u32) -> Option<()> {
 
 #[inline(always)]
 fn established(sock: Sock, old: i32) -> Option<()> {
-    let mut copied_seq = 0;
-    if let Some(tcp) = sock.tcp() {
-        copied_seq = tcp.copied_seq();
-    }
     let is_outgoing = old == TCP_SYN_SENT;
     let connection = match of(sock) {
         Some(connection) => connection,
@@ -274,11 +267,6 @@ fn established(sock: Sock, old: i32) -> Option<()> {
     // SAFETY: alive.
     unsafe {
         (*connection).opened_ns = now_ns();
-        let read_before = (*connection).flags & Connection::INCOMING != 0;
-        // With TCP fast open a connection is read from before it is established.
-        if !read_before || (*connection).received_bytes == 0 {
-            (*connection).copied_seq = copied_seq;
-        }
         if is_outgoing {
             (*connection).flags |= Connection::OUTGOING;
             emit(sock, connection, RecordKind::Connect, 0);
@@ -315,6 +303,7 @@ pub fn pw_tcp_gone(context: BtfTracePointContext) -> i32 {
 fn try_tcp_gone(context: &BtfTracePointContext) -> Option<()> {
     let sock = Sock::new(context.arg::<*const u8>(0))?;
     let connection = of(sock)?;
+    settle(sock, connection, Settle::All);
     // SAFETY: alive.
     let flags = unsafe { (*connection).flags };
     if flags & (Connection::LISTENER | Connection::FAILED) != 0 {
@@ -380,6 +369,7 @@ pub fn found_open(connection: *mut Connection, process: RawProcessId, comm: &[u8
     // SAFETY: alive.
     unsafe {
         if (*connection).owner.tgid == 0 {
+            added_up::open(&process);
             (*connection).owner = process;
             (*connection).comm = *comm;
         }

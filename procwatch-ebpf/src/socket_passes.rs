@@ -15,10 +15,10 @@ use procwatch_common::{
 };
 
 use crate::{
-    connections,
+    connections::{self, Settle},
     kernel::{
         Sock, Task, layout, member,
-        sock::{IPPROTO_TCP, IPPROTO_UDP},
+        sock::{IPPROTO_TCP, IPPROTO_UDP, TcpSock},
     },
 };
 
@@ -67,6 +67,20 @@ fn try_sockets(context: *const StorageIterContext) -> Option<()> {
     Some(())
 }
 
+/// Charges what was read off streams without a call that tells.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+pub extern "C" fn pw_settle(context: *const StorageIterContext) -> i32 {
+    // SAFETY: the kernel passes this structure to iterator programs.
+    let sock = Sock::new(unsafe { read_volatile(&raw const (*context).sock) });
+    if let Some(sock) = sock
+        && let Some(connection) = connections::of(sock)
+    {
+        connections::settle(sock, connection, Settle::Old);
+    }
+    0
+}
+
 /// `struct bpf_iter__task_file`.
 #[repr(C)]
 pub struct TaskFileIterContext {
@@ -110,10 +124,10 @@ fn try_socket_files(context: *const TaskFileIterContext) -> Option<()> {
     let connection = match connections::of(sock) {
         Some(connection) => connection,
         None => {
-            let mut initial = Connection::NEW;
-            if let Some(tcp) = sock.tcp() {
-                initial.copied_seq = tcp.copied_seq();
-            }
+            let mut initial = Connection {
+                read_before_bytes: sock.tcp().map_or(0, TcpSock::read_bytes),
+                ..Connection::NEW
+            };
             if sock.ends().state == TCP_LISTEN {
                 initial.flags = Connection::LISTENER;
             }

@@ -1,10 +1,8 @@
 //! Bytes through sockets, at the two tracepoints that every send and receive passes, whichever system call
-//! it came from, and at the one that every read of a TCP stream passes.
+//! it came from.
 //!
-//! TCP reads are counted by how far the application has come in the stream: that covers `splice` and
-//! zero-copy receive, which the receive tracepoint misses, and no peek moves it. Where another protocol
-//! reads the stream first (TLS in the kernel, MPTCP), and for everything but TCP, the receive tracepoint
-//! counts.
+//! What is read off a TCP stream by `splice`, or by mapping it, passes neither; how far the application has
+//! come in the stream tells of it, and the passes over sockets and the end of each connection charge it.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
@@ -50,7 +48,7 @@ pub fn sent(sock: Sock, result: i32) -> Option<()> {
     flows::count(|flows| unsafe { (*flows).net_sent_bytes += bytes });
     let protocol = sock.protocol();
     if protocol == IPPROTO_TCP || protocol == IPPROTO_UDP {
-        let connection = connections::used(sock)?;
+        let connection = connections::used(sock, 0)?;
         // SAFETY: alive, and changed by atomic operations only: threads may send at once.
         unsafe { add_to(&raw mut (*connection).sent_bytes, bytes) };
     }
@@ -71,7 +69,7 @@ pub fn received(sock: Sock, result: i32, call_flags: i32) -> Option<()> {
     if result <= 0 || call_flags & MSG_PEEK != 0 {
         return None;
     }
-    let mut bytes = result as u64;
+    let bytes = result as u64;
     if !sock.is_inet() {
         if sock.family() == AF_UNIX {
             // SAFETY: the entry of this thread.
@@ -79,49 +77,13 @@ pub fn received(sock: Sock, result: i32, call_flags: i32) -> Option<()> {
         }
         return None;
     }
-    let protocol = sock.protocol();
-    if protocol == IPPROTO_TCP
-        && let Some(tcp) = sock.tcp()
-        && !tcp.has_upper_layer()
-    {
-        // The rest was counted by `pw_read`.
-        bytes = u64::from(connections::take_missed(sock, result as u32));
-        if bytes == 0 {
-            return None;
-        }
-    }
     // SAFETY: the entry of this thread.
     flows::count(|flows| unsafe { (*flows).net_received_bytes += bytes });
+    let protocol = sock.protocol();
     if protocol == IPPROTO_TCP || protocol == IPPROTO_UDP {
-        let connection = connections::used(sock)?;
+        let connection = connections::used(sock, bytes)?;
         // SAFETY: alive, and changed by atomic operations only: threads may receive at once.
         unsafe { add_to(&raw mut (*connection).received_bytes, bytes) };
     }
-    None
-}
-
-/// Fires whenever a reader has taken bytes off a TCP stream.
-#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
-pub fn pw_read(context: BtfTracePointContext) -> i32 {
-    if let Some(sock) = socket(&context) {
-        read(sock);
-    }
-    0
-}
-
-#[inline(always)]
-fn read(sock: Sock) -> Option<()> {
-    // Readers in the kernel may work in an interrupt, on top of a process that has nothing to do with it.
-    if !sock.is_locked_by_a_call() {
-        return None;
-    }
-    let tcp = sock.tcp()?;
-    if tcp.has_upper_layer() {
-        return None;
-    }
-    let copied_seq = tcp.copied_seq();
-    let bytes = u64::from(connections::read_up_to(sock, copied_seq)?);
-    // SAFETY: the entry of this thread.
-    flows::count(|flows| unsafe { (*flows).net_received_bytes += bytes });
     None
 }

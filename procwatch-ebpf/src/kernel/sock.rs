@@ -3,7 +3,7 @@
 use core::ptr::read_volatile;
 
 use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
-use procwatch_common::connections::Ends;
+use procwatch_common::{connections::Ends, layout::ABSENT};
 
 use super::{layout, member, probe};
 
@@ -49,10 +49,18 @@ impl Sock {
         member!(self.0, sock_protocol, u16)
     }
 
-    /// A system call, and not an interrupt, has the socket locked.
+    /// Nobody can read or write any more.
     #[inline(always)]
-    pub fn is_locked_by_a_call(self) -> bool {
-        member!(self.0, sock_lock_owned, u32) != 0
+    pub fn is_shut(self) -> bool {
+        const SHUTDOWN_MASK: u8 = 3;
+        layout!(sock_shutdown) != ABSENT && member!(self.0, sock_shutdown, u8) == SHUTDOWN_MASK
+    }
+
+    /// The other end has sent its last.
+    #[inline(always)]
+    fn is_done(self) -> bool {
+        const SOCK_DONE: u64 = 1 << 1;
+        member!(self.0, sock_flags, u64) & SOCK_DONE != 0
     }
 
     /// The errno that is waiting to be told, positive.
@@ -69,7 +77,10 @@ impl Sock {
         if tcp.is_null() {
             None
         } else {
-            Some(TcpSock(tcp.cast()))
+            Some(TcpSock {
+                sock: self,
+                tcp: tcp.cast(),
+            })
         }
     }
 
@@ -110,30 +121,39 @@ impl Sock {
 
 /// A `struct tcp_sock`.
 #[derive(Clone, Copy)]
-pub struct TcpSock(*const u8);
+pub struct TcpSock {
+    sock: Sock,
+    tcp: *const u8,
+}
 
 impl TcpSock {
-    /// The sequence number up to which the application has read.
+    /// How many bytes have been read off the stream, by whichever call.
     #[inline(always)]
-    pub fn copied_seq(self) -> u32 {
-        member!(self.0, tcp_copied_seq, u32)
+    pub fn read_bytes(self) -> u64 {
+        let rcv_nxt = member!(self.tcp, tcp_rcv_nxt, u32);
+        let copied_seq = member!(self.tcp, tcp_copied_seq, u32);
+        let waiting = u64::from(rcv_nxt.wrapping_sub(copied_seq));
+        let received = member!(self.tcp, tcp_bytes_received, u64);
+        // The end of the stream counts as a byte, once it has been read too.
+        let end = u64::from(waiting == 0 && self.sock.is_done());
+        received.saturating_sub(waiting + end)
     }
 
     /// Smoothed round-trip time, microseconds; 0 when none was measured.
     #[inline(always)]
     pub fn rtt_us(self) -> u32 {
-        member!(self.0, tcp_srtt_us, u32) >> 3
+        member!(self.tcp, tcp_srtt_us, u32) >> 3
     }
 
     /// Segments sent again.
     #[inline(always)]
     pub fn retransmits(self) -> u32 {
-        member!(self.0, tcp_total_retrans, u32)
+        member!(self.tcp, tcp_total_retrans, u32)
     }
 
     /// Another protocol (TLS, MPTCP) reads the bytes before the application does.
     #[inline(always)]
     pub fn has_upper_layer(self) -> bool {
-        !member!(self.0, icsk_ulp_ops, *const u8).is_null()
+        !member!(self.tcp, icsk_ulp_ops, *const u8).is_null()
     }
 }

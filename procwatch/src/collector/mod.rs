@@ -293,6 +293,10 @@ impl Collector {
         let Some(session) = &mut self.session else {
             return dated(&self.proc);
         };
+        if is_full {
+            // Late figures of streams, and not wrong ones: the next time makes up for a pass that failed.
+            let _ = session.settle_streams();
+        }
         if session
             .pass(scope, |thread| ledger.thread_seen(&thread, names))
             .is_err()

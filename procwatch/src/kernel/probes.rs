@@ -66,6 +66,7 @@ pub const TASKS: &str = "pw_tasks";
 pub const ACTIVE_TASKS: &str = "pw_active_tasks";
 pub const PER_CPU: &str = "pw_per_cpu";
 pub const SOCKETS: &str = "pw_sockets";
+pub const SETTLE: &str = "pw_settle";
 pub const SOCKET_FILES: &str = "pw_socket_files";
 
 macro_rules! probe {
@@ -138,12 +139,6 @@ pub const PROBES: &[Probe] = &[
         "bytes received over sockets"
     ),
     probe!(
-        Network,
-        "pw_read",
-        Hook::BtfTracepoint("tcp_rcv_space_adjust"),
-        "bytes read off TCP streams, also by splice"
-    ),
-    probe!(
         Connections,
         "pw_tcp_state",
         Hook::BtfTracepoint("inet_sock_set_state"),
@@ -160,6 +155,12 @@ pub const PROBES: &[Probe] = &[
         SOCKETS,
         Hook::Iterator("bpf_sk_storage_map"),
         "the list of connections"
+    ),
+    probe!(
+        Connections,
+        SETTLE,
+        Hook::Iterator("bpf_sk_storage_map"),
+        "bytes read off TCP streams by splice"
     ),
     probe!(
         Connections,

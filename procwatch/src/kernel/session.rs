@@ -28,7 +28,8 @@ use super::{
     iterators::{self, Over},
     layout::{self, Wanted},
     probes::{
-        ACTIVE_TASKS, Figures, Hook, PER_CPU, PROBES, ProbeState, SOCKET_FILES, SOCKETS, TASKS,
+        ACTIVE_TASKS, Figures, Hook, PER_CPU, PROBES, ProbeState, SETTLE, SOCKET_FILES, SOCKETS,
+        TASKS,
     },
 };
 use crate::model::{
@@ -264,6 +265,24 @@ impl Session {
             &mut self.ebpf,
             SOCKET_FILES,
             Over::All,
+            &mut self.buffer,
+            <[u8]>::len,
+        )
+    }
+
+    /// Charges what processes have read off TCP streams by `splice` and the like since the last but one time
+    /// that this was called. The end of a connection settles it in any case.
+    ///
+    /// # Errors
+    /// When the pass could not be started or broke off.
+    pub fn settle_streams(&mut self) -> io::Result<()> {
+        if !self.measures(Figures::Connections) {
+            return Ok(());
+        }
+        iterators::run(
+            &mut self.ebpf,
+            SETTLE,
+            Over::Map(self.connections.fd().as_fd()),
             &mut self.buffer,
             <[u8]>::len,
         )
