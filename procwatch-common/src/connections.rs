@@ -36,9 +36,12 @@ pub struct Connection {
     pub reserved: u32,
     /// The owner's.
     pub comm: [u8; COMM_LEN],
+    /// As they were when it was established, or closed; all zero before. Some ways to close a socket clear
+    /// its addresses first.
+    pub ends: Ends,
 }
 
-const _: () = assert!(size_of::<Connection>() == 96);
+const _: () = assert!(size_of::<Connection>() == 144);
 
 impl Connection {
     /// It listens; the sockets it accepts begin as copies of it.
@@ -51,20 +54,6 @@ impl Connection {
     pub const CLAIMED: u32 = 1 << 3;
     /// It was never established.
     pub const FAILED: u32 = 1 << 4;
-
-    pub const NEW: Self = Self {
-        owner: RawProcessId::NONE,
-        connecting_ns: 0,
-        opened_ns: 0,
-        closed_ns: 0,
-        sent_bytes: 0,
-        received_bytes: 0,
-        read_before_bytes: 0,
-        untold_bytes: 0,
-        flags: 0,
-        reserved: 0,
-        comm: [0; COMM_LEN],
-    };
 }
 
 /// The two ends of a socket. Ports in host order; addresses as on the wire, IPv4 ones in the first four
@@ -98,19 +87,6 @@ pub struct Ends {
 
 const _: () = assert!(size_of::<Ends>() == 48);
 
-impl Ends {
-    pub const UNKNOWN: Self = Self {
-        local_address: [0; 16],
-        remote_address: [0; 16],
-        local_port: 0,
-        remote_port: 0,
-        family: 0,
-        protocol: 0,
-        network_namespace: 0,
-        state: 0,
-    };
-}
-
 /// A socket, as a pass over all of them and the records of connect, accept and close show it. In a
 /// record the header's process is the owner.
 #[repr(C)]
@@ -139,4 +115,4 @@ pub struct ConnectionRecord {
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<ConnectionRecord>() == 200);
+const _: () = assert!(size_of::<ConnectionRecord>() == 248);

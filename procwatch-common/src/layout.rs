@@ -104,8 +104,8 @@ kernel_layout! {
     sock_state,
     sock_err,
     sock_flags,
-    /// [`ABSENT`] where it is a bit field.
-    sock_shutdown,
+    /// Not 0 while a call has the socket locked, and not an interrupt.
+    sock_lock_owned,
     sock_daddr,
     sock_rcv_saddr,
     sock_v6_daddr,
@@ -154,6 +154,10 @@ kernel_layout! {
     bio_queue_bio_argument,
     /// Where `block_rq_issue` passes the request: 1 before 5.11, where a queue comes first.
     rq_issue_request_argument,
+    /// 1 when programs at tracepoints can keep something with a socket (5.11).
+    has_socket_storage,
+    /// 1 when programs can have the running task as a pointer that the verifier knows (5.11).
+    has_current_task,
     /// 1 when records of connects, accepts and closes are wanted.
     wants_connections,
     /// Possible CPUs, at most [`CPUS_MAX`]; 0 when there are more.

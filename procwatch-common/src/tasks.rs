@@ -36,6 +36,7 @@ pub struct ThreadRecord {
     pub own_flows: FlowTotals,
     /// 0 for kernel threads and zombies.
     pub memory: MemoryPages,
+    /// The highest so far, but for what is resident now.
     pub peak_rss_pages: u64,
     /// The process's threads that were released: CPU time, switches and faults.
     pub ended: EndedTotals,
@@ -63,7 +64,8 @@ impl ThreadRecord {
     pub const STOPPED: u32 = 1 << 5;
 }
 
-/// Pages of an address space, by kind, as in `/proc/PID/status`.
+/// Pages of an address space, by kind, as in `/proc/PID/status`. A sum over parts that are read one after the
+/// other can be below zero for a moment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -77,13 +79,13 @@ impl ThreadRecord {
 )]
 pub struct MemoryPages {
     /// Resident and backed by files.
-    pub file: u64,
+    pub file: i64,
     /// Resident and anonymous.
-    pub anon: u64,
+    pub anon: i64,
     /// Swapped out.
-    pub swapped: u64,
+    pub swapped: i64,
     /// Resident and of shared memory.
-    pub shmem: u64,
+    pub shmem: i64,
 }
 
 const _: () = assert!(size_of::<MemoryPages>() == 32);

@@ -19,7 +19,7 @@ use procwatch_common::{
 use crate::{
     added_up::{self, add_to},
     kernel::{
-        Bio, Task,
+        Bio, CurrentProcess,
         bio::{Direction, direction_of},
         layout, probe,
     },
@@ -95,10 +95,10 @@ fn try_bio_queue(bio: Option<Bio>) -> Option<()> {
         return None;
     };
     let disk = bio.request_disk()?;
-    let task = Task::current()?;
-    let mut process = task.process();
+    let current = CurrentProcess::get()?;
+    let mut process = current.id;
     let is_charged = if direction == Direction::Write
-        && task.is_kernel_thread()
+        && current.is_kernel_thread
         && let Some(file) = bio.file()
     {
         process = RawProcessId::NONE;

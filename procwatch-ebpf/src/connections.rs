@@ -4,7 +4,10 @@
 //! has to be bounded or cleaned up. No tracepoint tells of `accept`: the owner of an accepted connection is
 //! whoever uses it first, and before that whoever has the listener.
 
-use core::{ffi::c_void, ptr::null};
+use core::{
+    ffi::c_void,
+    ptr::{null, null_mut},
+};
 
 use aya_ebpf::{
     helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_sk_storage_get},
@@ -22,7 +25,7 @@ use procwatch_common::{
 use crate::{
     added_up::{self, add_to},
     kernel::{
-        Sock, Task, layout,
+        CurrentProcess, Sock, layout,
         sock::{IPPROTO_TCP, TcpSock},
     },
     ring,
@@ -65,13 +68,13 @@ static CONNECTIONS: SocketStorage = SocketStorage {
 };
 
 #[inline(always)]
-fn storage(sock: Sock, initial: *const Connection, flags: u64) -> Option<*mut Connection> {
-    // SAFETY: the verifier knows the socket for one, and `initial` is null or a whole value.
+fn storage(sock: Sock, flags: u64) -> Option<*mut Connection> {
+    // SAFETY: the verifier knows the socket for one. What is made begins as zeros.
     let connection = unsafe {
         bpf_sk_storage_get(
             (&raw const CONNECTIONS).cast_mut().cast(),
             sock.as_ptr().cast_mut().cast(),
-            initial.cast_mut().cast::<c_void>(),
+            null_mut::<c_void>(),
             flags,
         )
     };
@@ -85,13 +88,13 @@ fn storage(sock: Sock, initial: *const Connection, flags: u64) -> Option<*mut Co
 /// What is kept with the socket. `None` when it is new to us.
 #[inline(always)]
 pub fn of(sock: Sock) -> Option<*mut Connection> {
-    storage(sock, null(), 0)
+    storage(sock, 0)
 }
 
 /// The same, made now if need be.
 #[inline(always)]
-pub fn open(sock: Sock, initial: &Connection) -> Option<*mut Connection> {
-    let connection = storage(sock, initial, BPF_SK_STORAGE_GET_F_CREATE);
+pub fn open(sock: Sock) -> Option<*mut Connection> {
+    let connection = storage(sock, BPF_SK_STORAGE_GET_F_CREATE);
     if connection.is_none() {
         ring::count_loss(LossKind::Connection);
     }
@@ -111,16 +114,24 @@ pub fn used(sock: Sock, received_bytes: u64) -> Option<*mut Connection> {
     let connection = match of(sock) {
         Some(connection) => connection,
         None => {
-            let read_before_bytes = sock.tcp().map_or(0, TcpSock::read_bytes);
-            let initial = Connection {
-                read_before_bytes: read_before_bytes.saturating_sub(received_bytes),
-                ..Connection::NEW
-            };
-            open(sock, &initial)?
+            let connection = open(sock)?;
+            let read_bytes = sock.tcp().map_or(0, TcpSock::read_bytes);
+            // SAFETY: alive.
+            unsafe {
+                (*connection).read_before_bytes = read_bytes.saturating_sub(received_bytes);
+            }
+            connection
         }
     };
     claim(sock, connection);
     Some(connection)
+}
+
+/// A call on the socket has moved nothing: it failed, would have blocked, or was at the end of the stream.
+#[inline(always)]
+pub fn touched(sock: Sock) -> Option<()> {
+    claim(sock, of(sock)?);
+    None
 }
 
 /// When to charge what was read and no call has told of.
@@ -174,15 +185,15 @@ fn claim(sock: Sock, connection: *mut Connection) {
     if flags & Connection::CLAIMED != 0 {
         return;
     }
-    let Some(task) = Task::current() else {
+    let Some(process) = CurrentProcess::get() else {
         return;
     };
     // So that there is somewhere to charge what it reads without a call that tells.
-    added_up::open(&task.process());
+    added_up::open(&process.id);
     // SAFETY: alive. Two processes that come at once are both right.
     unsafe {
         (*connection).flags = flags | Connection::CLAIMED;
-        (*connection).owner = task.process();
+        (*connection).owner = process.id;
         own_comm(connection);
     }
     if flags & Connection::INCOMING != 0 {
@@ -214,20 +225,18 @@ fn try_tcp_state(context: &BtfTracePointContext) -> Option<()> {
         return None;
     }
     let (old, new) = (context.arg::<i32>(1), context.arg::<i32>(2));
-    let _ = match new {
+    match new {
         TCP_SYN_SENT => begin(sock, Connection::OUTGOING | Connection::CLAIMED),
         TCP_LISTEN => begin(sock, Connection::LISTENER),
         TCP_ESTABLISHED => established(sock, old),
         TCP_CLOSE => closed(sock, old),
-        // Only a call, or the end of its process, does this.
-        TCP_FIN_WAIT1 | TCP_LAST_ACK => {
-            claim(sock, of(sock)?);
-            None
-        }
         _ => None,
     };
-    if sock.is_shut() {
-        settle(sock, of(sock)?, Settle::All);
+    // Only a `close` or `shutdown`, or the end of the process, does this; nobody reads meanwhile.
+    if new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK || new == old {
+        let connection = of(sock)?;
+        claim(sock, connection);
+        settle(sock, connection, Settle::All);
     }
     Some(())
 }
@@ -235,22 +244,17 @@ fn try_tcp_state(context: &BtfTracePointContext) -> Option<()> {
 /// In a `connect` or `listen` call.
 #[inline(always)]
 fn begin(sock: Sock, flags: u32) -> Option<()> {
-    let process = Task::current()?.process();
-    let initial = Connection {
-        owner: process,
-        flags,
-        connecting_ns: if flags & Connection::OUTGOING != 0 {
-            now_ns()
-        } else {
-            0
-        },
-        ..Connection::NEW
-    };
+    let process = CurrentProcess::get()?.id;
     added_up::open(&process);
-    let connection = open(sock, &initial)?;
-    // SAFETY: alive. A socket can be connected or made to listen again.
+    let connection = open(sock)?;
+    // SAFETY: alive. A socket can be connected, or made to listen, again.
     unsafe {
-        connection.write(initial);
+        connection.write_bytes(0, 1);
+        (*connection).owner = process;
+        (*connection).flags = flags;
+        if flags & Connection::OUTGOING != 0 {
+            (*connection).connecting_ns = now_ns();
+        }
         own_comm(connection);
     }
     None
@@ -258,15 +262,17 @@ fn begin(sock: Sock, flags: u32) -> Option<()> {
 
 #[inline(always)]
 fn established(sock: Sock, old: i32) -> Option<()> {
-    let is_outgoing = old == TCP_SYN_SENT;
     let connection = match of(sock) {
         Some(connection) => connection,
         // Begun, or its listener was, before anyone watched.
-        None => open(sock, &Connection::NEW)?,
+        None => open(sock)?,
     };
     // SAFETY: alive.
     unsafe {
         (*connection).opened_ns = now_ns();
+        sock.write_ends(&raw mut (*connection).ends);
+        // Two ends that connect to each other at the same time come by another state.
+        let is_outgoing = old == TCP_SYN_SENT || (*connection).flags & Connection::OUTGOING != 0;
         if is_outgoing {
             (*connection).flags |= Connection::OUTGOING;
             emit(sock, connection, RecordKind::Connect, 0);
@@ -284,6 +290,13 @@ fn closed(sock: Sock, old: i32) -> Option<()> {
     // SAFETY: alive.
     unsafe {
         (*connection).closed_ns = now_ns();
+        if (*connection).ends.family == 0 {
+            sock.write_ends(&raw mut (*connection).ends);
+        }
+        // A call that breaks it off, and not a reset from the other end.
+        if sock.is_locked_by_a_call() {
+            claim(sock, connection);
+        }
         if old == TCP_SYN_SENT {
             (*connection).flags |= Connection::FAILED;
             emit(sock, connection, RecordKind::Connect, sock.error());
@@ -309,10 +322,7 @@ fn try_tcp_gone(context: &BtfTracePointContext) -> Option<()> {
     if flags & (Connection::LISTENER | Connection::FAILED) != 0 {
         return None;
     }
-    if flags & Connection::INCOMING != 0 && flags & Connection::CLAIMED == 0 {
-        // Nobody has used it: all that is known is whose listener it came from.
-        emit(sock, connection, RecordKind::Accept, 0);
-    }
+    // One that nobody has accepted is told by its end alone, as its listener's.
     emit(sock, connection, RecordKind::Close, 0);
     None
 }
@@ -354,7 +364,12 @@ pub unsafe fn write(
             reserved: 0,
         });
         (&raw mut (*record).socket).write(sock.as_ptr() as u64);
-        (&raw mut (*record).ends).write(sock.ends());
+        if (*connection).ends.family == 0 {
+            sock.write_ends(&raw mut (*record).ends);
+        } else {
+            (&raw mut (*record).ends).copy_from_nonoverlapping(&raw const (*connection).ends, 1);
+            (*record).ends.state = sock.state();
+        }
         (&raw mut (*record).connection).copy_from_nonoverlapping(connection, 1);
         (&raw mut (*record).retransmits).write(retransmits);
         (&raw mut (*record).rtt_us).write(rtt_us);

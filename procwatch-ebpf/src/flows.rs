@@ -34,9 +34,21 @@ pub fn count(add: impl FnOnce(*mut FlowTotals)) {
 
 /// What a thread has moved. `None` when it has used no socket.
 #[inline(always)]
-pub fn of(tid: u32) -> Option<FlowTotals> {
-    // SAFETY: only the thread itself writes to it, eight bytes at a time.
-    FLOWS.get_ptr(tid).map(|entry| unsafe { *entry })
+pub fn of(tid: u32) -> Option<*const FlowTotals> {
+    FLOWS.get_ptr(tid)
+}
+
+/// The same, taken out: it goes into the sums of the thread's process. To be taken out before it is added
+/// there: a pass that comes between misses it once, and never has it twice.
+#[inline(always)]
+pub fn take(tid: u32) -> (FlowTotals, bool) {
+    let Some(entry) = FLOWS.get_ptr(tid) else {
+        return (FlowTotals::ZERO, false);
+    };
+    // SAFETY: only the thread itself writes to it, and it is here.
+    let flows = unsafe { *entry };
+    forget(tid);
+    (flows, true)
 }
 
 /// To be called when a thread exits, changes its tid, or is born: what a hook saw of its number's last

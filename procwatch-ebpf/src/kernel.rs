@@ -17,7 +17,7 @@ pub use self::{
     bio::Bio,
     mm::Mm,
     sock::Sock,
-    task::{EXIT_DEAD, Signal, Task},
+    task::{CurrentProcess, EXIT_DEAD, Signal, Task},
 };
 
 /// Set by the agent before loading; frozen and known to the verifier.
@@ -42,7 +42,9 @@ pub(crate) use layout;
 macro_rules! member {
     ($base:expr, $field:ident, $type:ty) => {
         // SAFETY: the verifier has checked the offset against the structure's BTF.
-        unsafe { read_volatile($base.byte_add(layout!($field) as usize).cast::<$type>()) }
+        unsafe {
+            core::ptr::read_volatile($base.byte_add(layout!($field) as usize).cast::<$type>())
+        }
     };
 }
 pub(crate) use member;

@@ -169,8 +169,8 @@ fn adopt_flows(task: Task, old_tid: u32) {
     if old_tid == task.tid() {
         return;
     }
-    if let Some(moved) = flows::of(old_tid) {
-        flows::forget(old_tid);
+    let (moved, has_moved) = flows::take(old_tid);
+    if has_moved {
         match added_up::open(&task.process()) {
             Some(entry) => added_up::add_flows(entry, &moved),
             None => ring::count_loss(LossKind::Flow),
@@ -197,18 +197,15 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
     };
     let process = task.process();
     let own = task.totals();
-    let moved = flows::of(task.tid());
-    // Before they are added to the sums: a pass that comes between misses them once, and never has them
-    // twice.
-    flows::forget(task.tid());
+    let (moved, has_moved) = flows::take(task.tid());
     // A process that never had another thread needs no entry: its leader's totals are its own. One whose
     // other threads are just on their way here must not be forgotten when they make the entry.
     if !is_last
         || signal.threads() > 1
-        || moved.is_some()
+        || has_moved
         || added_up::departed(added_up::of(&process)).is_some()
     {
-        added_up::add_departed(&process, &own, &moved.unwrap_or(FlowTotals::ZERO));
+        added_up::add_departed(&process, &own, &moved);
     }
     if !is_last {
         return None;

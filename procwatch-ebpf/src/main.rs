@@ -19,6 +19,7 @@ mod lifecycle;
 mod per_cpu;
 mod quiet;
 mod ring;
+mod socket_calls;
 mod socket_passes;
 mod sockets;
 mod tasks;

@@ -29,25 +29,27 @@ pub struct LastSeen {
 static LAST_SEEN: Array<LastSeen> = Array::with_max_entries(PLACES, 0);
 
 impl LastSeen {
-    /// What is to be remembered of a thread. `None` for one of several of its process: the account of
-    /// several is the sum over all of them, and a pass has to have them all. A second thread, or an end,
-    /// takes the first to have run.
+    /// What is to be remembered of a thread: nothing, which tid 0 stands for, of one of several of its
+    /// process. The account of several is the sum over all of them, and a pass has to have them all. A second
+    /// thread, or an end, takes the first to have run.
+    ///
+    /// No `Option`: verifiers before 6.8 lose track of which of its fields are set.
     #[inline(always)]
-    pub fn of(task: Task, signal: Signal, start_time_ns: u64) -> Option<Self> {
-        if signal.threads() != 1 {
-            return None;
-        }
-        Some(Self {
+    pub fn of(task: Task, signal: Signal, start_time_ns: u64) -> Self {
+        Self {
             start_time_ns,
             activity: task.activity(),
             parent: task.real_parent().map_or(0, Task::tgid),
-            tid: task.tid(),
-        })
+            tid: if signal.threads() == 1 { task.tid() } else { 0 },
+        }
     }
 
     /// True when the process has not run, and has the same parent, since it was last handed over.
     #[inline(always)]
     pub fn is_quiet(&self) -> bool {
+        if self.tid == 0 {
+            return false;
+        }
         let Some(last) = LAST_SEEN.get(self.tid % PLACES) else {
             return false;
         };
@@ -61,6 +63,9 @@ impl LastSeen {
     /// full, the kernel takes the record back and runs the program for the same thread again.
     #[inline(always)]
     pub fn remember(self) {
+        if self.tid == 0 {
+            return;
+        }
         if let Some(last) = LAST_SEEN.get_ptr_mut(self.tid % PLACES) {
             // SAFETY: an element of an array, and one pass runs at a time.
             unsafe { last.write(self) };

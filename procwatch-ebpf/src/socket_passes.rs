@@ -124,14 +124,15 @@ fn try_socket_files(context: *const TaskFileIterContext) -> Option<()> {
     let connection = match connections::of(sock) {
         Some(connection) => connection,
         None => {
-            let mut initial = Connection {
-                read_before_bytes: sock.tcp().map_or(0, TcpSock::read_bytes),
-                ..Connection::NEW
-            };
-            if sock.ends().state == TCP_LISTEN {
-                initial.flags = Connection::LISTENER;
+            let connection = connections::open(sock)?;
+            // SAFETY: alive.
+            unsafe {
+                (*connection).read_before_bytes = sock.tcp().map_or(0, TcpSock::read_bytes);
+                if sock.state() == TCP_LISTEN {
+                    (*connection).flags = Connection::LISTENER;
+                }
             }
-            connections::open(sock, &initial)?
+            connection
         }
     };
     let mut comm = [0; COMM_LEN];

@@ -10,12 +10,14 @@ use crate::{
     added_up::add_to,
     connections, flows,
     kernel::{
-        Sock,
+        Sock, layout,
         sock::{AF_UNIX, IPPROTO_TCP, IPPROTO_UDP},
     },
 };
 
-const MSG_PEEK: i32 = 2;
+/// `MSG_PEEK`, after which the same bytes come again, and `MSG_ERRQUEUE`, which hands a process its own
+/// packets back.
+const NOT_FROM_THE_STREAM: i32 = 0x2 | 0x2000;
 
 #[inline(always)]
 fn socket(context: &BtfTracePointContext) -> Option<Sock> {
@@ -47,7 +49,7 @@ pub fn sent(sock: Sock, result: i32) -> Option<()> {
     // SAFETY: the entry of this thread.
     flows::count(|flows| unsafe { (*flows).net_sent_bytes += bytes });
     let protocol = sock.protocol();
-    if protocol == IPPROTO_TCP || protocol == IPPROTO_UDP {
+    if layout!(has_socket_storage) == 1 && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
         let connection = connections::used(sock, 0)?;
         // SAFETY: alive, and changed by atomic operations only: threads may send at once.
         unsafe { add_to(&raw mut (*connection).sent_bytes, bytes) };
@@ -66,7 +68,13 @@ pub fn pw_received(context: BtfTracePointContext) -> i32 {
 /// A call has received so many bytes; a negative number is an error.
 #[inline(always)]
 pub fn received(sock: Sock, result: i32, call_flags: i32) -> Option<()> {
-    if result <= 0 || call_flags & MSG_PEEK != 0 {
+    if call_flags & NOT_FROM_THE_STREAM != 0 {
+        return None;
+    }
+    if result <= 0 {
+        if layout!(has_socket_storage) == 1 && sock.is_inet() {
+            connections::touched(sock);
+        }
         return None;
     }
     let bytes = result as u64;
@@ -80,7 +88,7 @@ pub fn received(sock: Sock, result: i32, call_flags: i32) -> Option<()> {
     // SAFETY: the entry of this thread.
     flows::count(|flows| unsafe { (*flows).net_received_bytes += bytes });
     let protocol = sock.protocol();
-    if protocol == IPPROTO_TCP || protocol == IPPROTO_UDP {
+    if layout!(has_socket_storage) == 1 && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
         let connection = connections::used(sock, bytes)?;
         // SAFETY: alive, and changed by atomic operations only: threads may receive at once.
         unsafe { add_to(&raw mut (*connection).received_bytes, bytes) };

@@ -53,7 +53,7 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
     let signal = task.signal()?;
     let process = task.process();
     let seen = LastSeen::of(task, signal, process.start_time_ns);
-    if which == Which::Active && seen.as_ref().is_some_and(LastSeen::is_quiet) {
+    if which == Which::Active && seen.is_quiet() {
         return None;
     }
     let record = THREAD_SCRATCH.get_ptr_mut(0)?;
@@ -100,10 +100,6 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
         if high_water > peak_rss_pages {
             peak_rss_pages = high_water;
         }
-        let resident = memory.file + memory.anon + memory.shmem;
-        if resident > peak_rss_pages {
-            peak_rss_pages = resident;
-        }
     }
 
     // SAFETY: an element of a map, written whole.
@@ -131,14 +127,12 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
         }
         // After the sums, which they move into when the thread exits.
         if let Some(flows) = flows::of(task.tid()) {
-            (*record).own_flows = flows;
+            (*record).own_flows = *flows;
         }
         task.comm(&mut (*record).comm);
         let sequence = read_volatile(read_volatile(&raw const (*context).meta));
         let error = bpf_seq_write(sequence, record.cast(), size_of::<ThreadRecord>() as u32);
-        if error == 0
-            && let Some(seen) = seen
-        {
+        if error == 0 {
             seen.remember();
         }
     }

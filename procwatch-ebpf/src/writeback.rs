@@ -13,7 +13,7 @@ use procwatch_common::totals::RawProcessId;
 use crate::{
     added_up::{self, add_to},
     kernel::{
-        Task,
+        CurrentProcess,
         bio::{FileId, has_dirty_pages, inode_of_mapping, regular_file},
     },
 };
@@ -45,7 +45,7 @@ fn try_dirty(mapping: u64) -> Option<()> {
         return None;
     }
     let file = inode_of_mapping(mapping)?;
-    let process = Task::current()?.process();
+    let process = CurrentProcess::get()?.id;
     if let Some(dirtier) = DIRTIERS.get_ptr_mut(file) {
         // SAFETY: alive; whoever comes second finds somebody else's name or its own.
         unsafe {

@@ -1,7 +1,5 @@
 //! Block I/O, and the files that its pages belong to.
 
-use core::ptr::read_volatile;
-
 use procwatch_common::layout::ABSENT;
 
 use super::{layout, member, probe};

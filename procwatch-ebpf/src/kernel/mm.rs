@@ -3,9 +3,12 @@
 use core::{ffi::c_void, ptr::read_volatile};
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use procwatch_common::{layout::CPUS_MAX, tasks::MemoryPages};
+use procwatch_common::{
+    layout::{ABSENT, CPUS_MAX},
+    tasks::MemoryPages,
+};
 
-use super::{layout, member};
+use super::{layout, member, probe};
 use crate::per_cpu;
 
 /// A `struct mm_struct`: an address space.
@@ -45,6 +48,10 @@ impl Mm {
     fn rss_count(self, counter: u32) -> i64 {
         let offset =
             layout!(mm_rss_stat) + counter * layout!(rss_counter_size) + layout!(rss_counter_count);
+        if layout!(rss_counter_percpu) == ABSENT {
+            // Before 6.2 these are `atomic_long_t`, of which verifiers of that age know no member.
+            return probe(self.0 as u64, offset);
+        }
         // SAFETY: the verifier has checked the offset against the structure's BTF.
         unsafe { read_volatile(self.0.byte_add(offset as usize).cast::<i64>()) }
     }
@@ -83,10 +90,10 @@ impl Mm {
             }
         }
         MemoryPages {
-            file: not_negative(file),
-            anon: not_negative(anon),
-            swapped: not_negative(swapped),
-            shmem: not_negative(shmem),
+            file,
+            anon,
+            swapped,
+            shmem,
         }
     }
 }
@@ -95,12 +102,6 @@ const FILE_PAGES: u32 = 0;
 const ANONYMOUS_PAGES: u32 = 1;
 const SWAPPED_PAGES: u32 = 2;
 const SHARED_PAGES: u32 = 3;
-
-/// A sum over parts that are read one after the other can be below zero for a moment.
-#[inline(always)]
-fn not_negative(pages: i64) -> u64 {
-    if pages < 0 { 0 } else { pages as u64 }
-}
 
 #[inline(always)]
 fn per_cpu_part(address: u64) -> i64 {

@@ -1,9 +1,7 @@
 //! Sockets.
 
-use core::ptr::read_volatile;
-
 use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
-use procwatch_common::{connections::Ends, layout::ABSENT};
+use procwatch_common::connections::Ends;
 
 use super::{layout, member, probe};
 
@@ -49,11 +47,10 @@ impl Sock {
         member!(self.0, sock_protocol, u16)
     }
 
-    /// Nobody can read or write any more.
+    /// A call, and not an interrupt, has the socket locked.
     #[inline(always)]
-    pub fn is_shut(self) -> bool {
-        const SHUTDOWN_MASK: u8 = 3;
-        layout!(sock_shutdown) != ABSENT && member!(self.0, sock_shutdown, u8) == SHUTDOWN_MASK
+    pub fn is_locked_by_a_call(self) -> bool {
+        member!(self.0, sock_lock_owned, u32) != 0
     }
 
     /// The other end has sent its last.
@@ -84,38 +81,59 @@ impl Sock {
         }
     }
 
+    /// A `TCP_*` state.
     #[inline(always)]
-    pub fn ends(self) -> Ends {
-        let mut ends = Ends {
-            local_port: member!(self.0, sock_num, u16),
-            remote_port: u16::from_be(member!(self.0, sock_dport, u16)),
-            family: self.family(),
-            protocol: self.protocol(),
-            state: u32::from(member!(self.0, sock_state, u8)),
-            ..Ends::UNKNOWN
-        };
-        if ends.family == AF_INET {
-            let local = member!(self.0, sock_rcv_saddr, [u8; 4]);
-            let remote = member!(self.0, sock_daddr, [u8; 4]);
-            ends.local_address = [
-                local[0], local[1], local[2], local[3], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-            ];
-            ends.remote_address = [
-                remote[0], remote[1], remote[2], remote[3], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-            ];
-        } else {
-            ends.local_address = member!(self.0, sock_v6_rcv_saddr, [u8; 16]);
-            ends.remote_address = member!(self.0, sock_v6_daddr, [u8; 16]);
+    pub fn state(self) -> u32 {
+        u32::from(member!(self.0, sock_state, u8))
+    }
+
+    /// Writes both ends in place: programs have little stack.
+    ///
+    /// # Safety
+    /// There must be room for them.
+    #[inline(always)]
+    pub unsafe fn write_ends(self, ends: *mut Ends) {
+        let family = self.family();
+        let mut local_port = member!(self.0, sock_num, u16);
+        if local_port == 0 {
+            local_port = u16::from_be(probe(self.0 as u64, layout!(inet_sport)));
         }
-        if ends.local_port == 0 {
-            let port: u16 = probe(self.0 as u64, layout!(inet_sport));
-            ends.local_port = u16::from_be(port);
-        }
+        let remote_port = u16::from_be(member!(self.0, sock_dport, u16));
         let net = member!(self.0, sock_net, *const u8);
-        if !net.is_null() {
-            ends.network_namespace = member!(net, net_inum, u32);
+        let network_namespace = if net.is_null() {
+            0
+        } else {
+            member!(net, net_inum, u32)
+        };
+        // SAFETY: the caller's promise.
+        let (local, remote) = unsafe {
+            ends.write_bytes(0, 1);
+            (*ends).local_port = local_port;
+            (*ends).remote_port = remote_port;
+            (*ends).family = family;
+            (*ends).protocol = self.protocol();
+            (*ends).state = self.state();
+            (*ends).network_namespace = network_namespace;
+            (
+                (&raw mut (*ends).local_address).cast::<[u32; 4]>(),
+                (&raw mut (*ends).remote_address).cast::<[u32; 4]>(),
+            )
+        };
+        let (local_address, remote_address) = if family == AF_INET {
+            let local = member!(self.0, sock_rcv_saddr, u32);
+            let remote = member!(self.0, sock_daddr, u32);
+            ([local, 0, 0, 0], [remote, 0, 0, 0])
+        } else {
+            (
+                member!(self.0, sock_v6_rcv_saddr, [u32; 4]),
+                member!(self.0, sock_v6_daddr, [u32; 4]),
+            )
+        };
+        // SAFETY: as above; addresses are aligned to four bytes.
+        unsafe {
+            local.write(local_address);
+            remote.write(remote_address);
         }
-        ends
     }
 }
 

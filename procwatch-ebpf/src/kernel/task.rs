@@ -1,8 +1,6 @@
 //! Threads, and what the threads of one process share.
 
-use core::ptr::read_volatile;
-
-use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
 use procwatch_common::{
     COMM_LEN,
     layout::ABSENT,
@@ -254,11 +252,46 @@ impl Task {
     /// What `wait4` reports for the process of which this is the leader.
     #[inline(always)]
     pub fn wait_status(self, signal: Signal) -> u32 {
+        // Both are loaded first: with the loads in the branches, the compiler shares them, and verifiers
+        // before 6.2 take the one structure's offset to be used on the other.
+        let (of_group, own) = (signal.group_exit_code(), self.exit_code());
         if signal.flags() & SIGNAL_GROUP_EXIT != 0 {
-            signal.group_exit_code()
+            of_group
         } else {
-            self.exit_code()
+            own
         }
+    }
+}
+
+/// The process on whose behalf the program runs, on kernels of every age.
+#[derive(Clone, Copy)]
+pub struct CurrentProcess {
+    pub id: RawProcessId,
+    pub is_kernel_thread: bool,
+}
+
+impl CurrentProcess {
+    #[inline(always)]
+    pub fn get() -> Option<Self> {
+        if layout!(has_current_task) == 1 {
+            let task = Task::current()?;
+            return Some(Self {
+                id: task.process(),
+                is_kernel_thread: task.is_kernel_thread(),
+            });
+        }
+        // SAFETY: a helper without arguments.
+        let task = unsafe { bpf_get_current_task() };
+        let leader: u64 = probe(task, layout!(task_group_leader));
+        let flags: u32 = probe(task, layout!(task_flags));
+        Some(Self {
+            id: RawProcessId {
+                start_time_ns: probe(leader, layout!(task_start_boottime)),
+                tgid: probe(task, layout!(task_tgid)),
+                reserved: 0,
+            },
+            is_kernel_thread: flags & PF_KTHREAD != 0,
+        })
     }
 }
 

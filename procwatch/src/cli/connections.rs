@@ -67,7 +67,9 @@ pub fn table(
             format_bytes(connection.sent_bytes),
             format_bytes(connection.received_bytes),
             connection.rtt_ns.map_or_else(dash, format_nanoseconds),
-            connection.retransmits,
+            connection
+                .retransmits
+                .map_or_else(dash, |segments| segments.to_string()),
             connection
                 .duration_ns(now_boot_ns)
                 .map_or_else(dash, format_nanoseconds),
@@ -133,7 +135,7 @@ pub fn csv(
             text(remote.map(|remote| remote.port())),
             connection.sent_bytes.to_string(),
             connection.received_bytes.to_string(),
-            connection.retransmits.to_string(),
+            text(connection.retransmits),
             text(connection.rtt_ns),
             text(connection.opened_ns.map(wall)),
             text(connection.closed_ns.map(wall)),

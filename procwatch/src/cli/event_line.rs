@@ -95,11 +95,8 @@ fn remote(connection: &Connection) -> String {
 
 fn connect(connection: &Connection) -> String {
     let mut text = format!("{} to {}", connection.local, remote(connection));
-    if connection.opened_ns.is_none() {
-        let why = connection
-            .error
-            .map_or_else(|| "given up".to_owned(), errno::name);
-        let _ = write!(text, "  failed: {why}");
+    if let Some(error) = connection.error {
+        let _ = write!(text, "  failed: {}", errno::name(error));
     } else if let Some(latency_ns) = connection.connect_latency_ns() {
         let _ = write!(text, "  in {}", format_nanoseconds(latency_ns));
     }
@@ -120,8 +117,8 @@ fn close(connection: &Connection) -> String {
     if let Some(rtt_ns) = connection.rtt_ns {
         let _ = write!(text, "  rtt {}", format_nanoseconds(rtt_ns));
     }
-    if connection.retransmits > 0 {
-        let _ = write!(text, "  {} retransmitted", connection.retransmits);
+    if let Some(segments @ 1..) = connection.retransmits {
+        let _ = write!(text, "  {segments} retransmitted");
     }
     text
 }

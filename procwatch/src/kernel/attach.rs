@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use aya::{
     Btf as AyaBtf, Ebpf,
-    programs::{BtfTracePoint, Iter, ProgramError},
+    programs::{BtfTracePoint, FExit, Iter, ProgramError},
 };
 
 use super::{
@@ -108,6 +108,11 @@ fn attach(
         Hook::BtfTracepoint(tracepoint) => {
             let program: &mut BtfTracePoint = program.try_into().map_err(failed)?;
             program.load(tracepoint, btf).map_err(failed)?;
+            program.attach().map_err(failed)?;
+        }
+        Hook::FunctionExit(function) => {
+            let program: &mut FExit = program.try_into().map_err(failed)?;
+            program.load(function, btf).map_err(failed)?;
             program.attach().map_err(failed)?;
         }
         Hook::Iterator(what) => {

@@ -22,6 +22,7 @@ const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
+const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -48,7 +49,7 @@ pub struct Btf {
     strings: std::ops::Range<usize>,
     /// Where each type starts, by id. Id 0 is `void` and has no bytes.
     types: Vec<u32>,
-    /// Structs, unions, enums and typedefs by name; several may share one.
+    /// Structs, unions, enums, typedefs and functions by name; several may share one.
     by_name: HashMap<(u32, Box<[u8]>), Vec<u32>>,
 }
 
@@ -73,7 +74,7 @@ struct Type {
 }
 
 impl Btf {
-    /// Indexes type information; `names` are the structs, unions, enums and typedefs that will be asked for.
+    /// Indexes type information; `names` are the structs, unions, enums, typedefs and functions that will be asked for.
     ///
     /// # Errors
     /// When the bytes are not BTF of this byte order, or are cut off.
@@ -127,6 +128,7 @@ impl Btf {
             KIND_STRUCT | KIND_UNION => KIND_STRUCT,
             KIND_TYPEDEF => KIND_TYPEDEF,
             KIND_ENUM => KIND_ENUM,
+            KIND_FUNC => KIND_FUNC,
             _ => return,
         };
         let name = self.string(kind.name);
@@ -247,6 +249,12 @@ impl Btf {
             KIND_PTR => None,
             _ => Some((element.size_or_type, false)),
         }
+    }
+
+    /// Whether this kernel has a function of that name.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.by_name
+            .contains_key(&(KIND_FUNC, name.as_bytes().into()))
     }
 
     /// The value of an enumerator. `None` when this kernel has no such enum, or it has no such member.

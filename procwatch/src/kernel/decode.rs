@@ -141,6 +141,7 @@ impl Decoder {
     fn thread(&self, record: &ThreadRecord) -> ThreadSeen {
         let has = |flag| record.flags & flag != 0;
         let parent = process_id(record.parent);
+        let memory = self.memory(&record.memory);
         let own = flow_totals(task_totals(&record.own), &record.own_flows);
         ThreadSeen {
             id: process_id(record.process),
@@ -166,8 +167,11 @@ impl Decoder {
             threads: record.threads,
             own: own.without(&self.unmeasured),
             ended: ended_totals(&record.ended, &record.added_up).without(&self.unmeasured),
-            memory: self.memory(&record.memory),
-            peak_rss_bytes: record.peak_rss_pages.saturating_mul(self.page_size),
+            memory,
+            peak_rss_bytes: record
+                .peak_rss_pages
+                .saturating_mul(self.page_size)
+                .max(memory.rss_bytes()),
         }
     }
 
@@ -178,7 +182,7 @@ impl Decoder {
     }
 
     fn memory(&self, pages: &MemoryPages) -> MemoryKinds {
-        let bytes = |pages: u64| pages.saturating_mul(self.page_size);
+        let bytes = |pages: i64| pages.max(0).cast_unsigned().saturating_mul(self.page_size);
         MemoryKinds {
             anon_bytes: bytes(pages.anon),
             file_bytes: bytes(pages.file),

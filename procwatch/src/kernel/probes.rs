@@ -49,6 +49,8 @@ pub enum Figures {
 pub enum Hook {
     /// A tracepoint with typed arguments.
     BtfTracepoint(&'static str),
+    /// The return of a kernel function, with its arguments.
+    FunctionExit(&'static str),
     /// A pass over what the kernel has of a kind, started by the agent.
     Iterator(&'static str),
 }
@@ -57,6 +59,7 @@ impl std::fmt::Display for Hook {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::BtfTracepoint(name) => write!(out, "tp_btf/{name}"),
+            Self::FunctionExit(name) => write!(out, "fexit/{name}"),
             Self::Iterator(name) => write!(out, "iter/{name}"),
         }
     }
@@ -126,18 +129,49 @@ pub const PROBES: &[Probe] = &[
         Hook::Iterator("task"),
         "exact resident memory (once, at start)"
     ),
-    probe!(
-        Network,
-        "pw_sent",
-        Hook::BtfTracepoint("sock_send_length"),
-        "bytes sent over sockets"
-    ),
-    probe!(
-        Network,
-        "pw_received",
-        Hook::BtfTracepoint("sock_recv_length"),
-        "bytes received over sockets"
-    ),
+    Probe {
+        program: "pw_sent",
+        figures: Figures::Network,
+        needed_for: "bytes sent over sockets",
+        ways: &[
+            Way {
+                programs: &[("pw_sent", Hook::BtfTracepoint("sock_send_length"))],
+                loses: None,
+            },
+            // Before 6.3.
+            Way {
+                programs: &[
+                    ("pw_sent_inet", Hook::FunctionExit("inet_sendmsg")),
+                    ("pw_sent_inet6", Hook::FunctionExit("inet6_sendmsg")),
+                    ("pw_sent_page", Hook::FunctionExit("inet_sendpage")),
+                    ("pw_sent_stream", Hook::FunctionExit("unix_stream_sendmsg")),
+                    ("pw_sent_dgram", Hook::FunctionExit("unix_dgram_sendmsg")),
+                ],
+                loses: Some("what goes over sockets other than TCP, UDP, raw IP and Unix"),
+            },
+        ],
+    },
+    Probe {
+        program: "pw_received",
+        figures: Figures::Network,
+        needed_for: "bytes received over sockets",
+        ways: &[
+            Way {
+                programs: &[("pw_received", Hook::BtfTracepoint("sock_recv_length"))],
+                loses: None,
+            },
+            // Before 6.3.
+            Way {
+                programs: &[
+                    ("pw_recv_inet", Hook::FunctionExit("inet_recvmsg")),
+                    ("pw_recv_inet6", Hook::FunctionExit("inet6_recvmsg")),
+                    ("pw_recv_stream", Hook::FunctionExit("unix_stream_recvmsg")),
+                    ("pw_recv_dgram", Hook::FunctionExit("unix_dgram_recvmsg")),
+                ],
+                loses: Some("what comes over sockets other than TCP, UDP, raw IP and Unix"),
+            },
+        ],
+    },
     probe!(
         Connections,
         "pw_tcp_state",

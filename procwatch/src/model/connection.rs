@@ -1,6 +1,6 @@
 //! Sockets: both ends, whose they are, and what went over them.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hashbrown::HashMap;
 
@@ -33,11 +33,11 @@ pub struct Connection {
     /// By its applications, since it was opened or, when it is older, since collection began.
     pub sent_bytes: u64,
     pub received_bytes: u64,
-    /// Segments that had to be sent again.
-    pub retransmits: u32,
+    /// Segments that had to be sent again. `None` for UDP, which does not.
+    pub retransmits: Option<u32>,
     /// Smoothed round-trip time. `None` when none was measured.
     pub rtt_ns: Option<u64>,
-    /// Why it could not connect: an errno. `None` when it did, or the kernel did not say.
+    /// Why it could not connect: an errno, `ECANCELED` when the process gave it up. `None` when it did.
     pub error: Option<u32>,
 }
 
@@ -117,7 +117,11 @@ impl Connection {
 
 /// Finds the other ends of connections that have both ends on this host.
 #[derive(Debug)]
-pub struct Peers<'a>(HashMap<Ends, &'a Connection>);
+pub struct Peers<'a> {
+    connected: HashMap<Ends, &'a Connection>,
+    /// UDP sockets that take datagrams from anybody.
+    open: HashMap<(u32, SocketAddr), &'a Connection>,
+}
 
 /// Loopback addresses mean another host in each namespace; others do not.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -130,31 +134,64 @@ struct Ends {
 
 impl<'a> Peers<'a> {
     pub fn of(connections: &'a [Connection]) -> Self {
-        let ends = connections.iter().filter_map(|connection| {
-            Some((
-                Ends::new(connection, connection.local, connection.remote?),
-                connection,
-            ))
-        });
-        Self(ends.collect())
+        let mut peers = Self {
+            connected: HashMap::new(),
+            open: HashMap::new(),
+        };
+        for connection in connections {
+            let local = connection.local;
+            if let Some(remote) = connection.remote {
+                let ends = Ends::new(connection, local, remote);
+                peers.connected.insert(ends, connection);
+            } else if connection.protocol == Protocol::Udp {
+                let namespace = connection.namespace_of(local.ip());
+                peers.open.insert((namespace, local), connection);
+            }
+        }
+        peers
     }
 
     /// The other end. `None` when it is elsewhere.
     pub fn of_connection(&self, connection: &Connection) -> Option<&'a Connection> {
-        let other = Ends::new(connection, connection.remote?, connection.local);
-        self.0.get(&other).copied()
+        let remote = connection.remote?;
+        let other = Ends::new(connection, remote, connection.local);
+        let connected = self.connected.get(&other).copied();
+        connected.or_else(|| {
+            (connection.protocol == Protocol::Udp)
+                .then(|| self.open_at(connection, remote))
+                .flatten()
+        })
+    }
+
+    /// A socket at this address, or, of loopback, at every address.
+    fn open_at(&self, connection: &Connection, remote: SocketAddr) -> Option<&'a Connection> {
+        let at = |ip: IpAddr| {
+            let address = SocketAddr::new(ip, remote.port());
+            let namespace = connection.namespace_of(remote.ip());
+            self.open.get(&(namespace, address)).copied()
+        };
+        let exactly = at(remote.ip());
+        let everywhere =
+            || at(Ipv4Addr::UNSPECIFIED.into()).or_else(|| at(Ipv6Addr::UNSPECIFIED.into()));
+        exactly.or_else(|| remote.ip().is_loopback().then(everywhere).flatten())
+    }
+}
+
+impl Connection {
+    /// What tells apart hosts of this address: loopback and wildcard addresses are every namespace's own.
+    fn namespace_of(&self, ip: IpAddr) -> u32 {
+        if ip.is_loopback() || ip.is_unspecified() {
+            self.network_namespace
+        } else {
+            0
+        }
     }
 }
 
 impl Ends {
     fn new(connection: &Connection, local: SocketAddr, remote: SocketAddr) -> Self {
-        let is_loopback = local.ip().is_loopback();
         Self {
-            namespace: if is_loopback {
-                connection.network_namespace
-            } else {
-                0
-            },
+            namespace: connection.namespace_of(local.ip()),
             protocol: connection.protocol,
             local,
             remote,
@@ -182,7 +219,7 @@ mod tests {
             closed_ns: None,
             sent_bytes: 0,
             received_bytes: 0,
-            retransmits: 0,
+            retransmits: Some(0),
             rtt_ns: None,
             error: None,
         }
@@ -209,6 +246,33 @@ mod tests {
         assert_eq!(peer_of(2), None, "loopback of another namespace");
         assert_eq!(peer_of(3), Some(5));
         assert_eq!(peer_of(5), None);
+    }
+
+    #[test]
+    fn an_open_udp_socket_is_the_other_end_of_those_that_connect_to_it() {
+        let mut connections = [
+            connection(1, 7, "127.0.0.1:5000", "127.0.0.1:53"),
+            connection(2, 7, "0.0.0.0:53", "0.0.0.0:0"),
+            connection(3, 7, "127.0.0.1:5001", "127.0.0.1:54"),
+            connection(4, 8, "0.0.0.0:54", "0.0.0.0:0"),
+            connection(5, 7, "10.0.0.1:5002", "10.0.0.2:55"),
+            connection(6, 8, "10.0.0.2:55", "0.0.0.0:0"),
+        ];
+        for (index, connection) in connections.iter_mut().enumerate() {
+            connection.protocol = Protocol::Udp;
+            if index % 2 == 1 {
+                connection.remote = None;
+            }
+        }
+        let peers = Peers::of(&connections);
+        let peer_of = |index: usize| {
+            peers
+                .of_connection(&connections[index])
+                .map(|peer| peer.socket)
+        };
+        assert_eq!(peer_of(0), Some(2));
+        assert_eq!(peer_of(2), None, "another namespace's loopback");
+        assert_eq!(peer_of(4), Some(6));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub fn name(number: u32) -> String {
         111 => "ECONNREFUSED",
         112 => "EHOSTDOWN",
         113 => "EHOSTUNREACH",
+        125 => "ECANCELED",
         other => return format!("errno {other}"),
     };
     name.to_owned()

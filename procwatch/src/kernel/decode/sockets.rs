@@ -55,10 +55,19 @@ pub(super) fn connection(record: &ConnectionRecord) -> Option<Connection> {
         closed_ns: known(raw.closed_ns),
         sent_bytes: raw.sent_bytes,
         received_bytes: raw.received_bytes,
-        retransmits: record.retransmits,
+        retransmits: (protocol == Protocol::Tcp).then_some(record.retransmits),
         rtt_ns: (record.rtt_us != 0).then(|| u64::from(record.rtt_us) * 1000),
-        error: (record.error != 0).then_some(record.error),
+        error: error(record),
     })
+}
+
+/// Why a connect failed.
+fn error(record: &ConnectionRecord) -> Option<u32> {
+    if record.error == 0 && record.connection.flags & Raw::FAILED != 0 {
+        // The process closed the socket before there was an answer.
+        return Some(libc::ECANCELED.unsigned_abs());
+    }
+    (record.error != 0).then_some(record.error)
 }
 
 /// An IPv4 address that a socket of the other family wraps is shown as what it is.

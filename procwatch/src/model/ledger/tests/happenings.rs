@@ -36,7 +36,7 @@ fn seen(owner: Option<ProcessId>, time_ns: u64) -> Box<ConnectionSeen> {
             closed_ns: Some(190),
             sent_bytes: 1,
             received_bytes: 2,
-            retransmits: 0,
+            retransmits: Some(0),
             rtt_ns: None,
             error: None,
         },
