@@ -316,6 +316,11 @@ pub fn pw_tcp_gone(context: BtfTracePointContext) -> i32 {
 fn try_tcp_gone(context: &BtfTracePointContext) -> Option<()> {
     let sock = Sock::new(context.arg::<*const u8>(0))?;
     let connection = of(sock)?;
+    // What was reset before anybody accepted it is accepted all the same, and closed without another change
+    // of state.
+    if sock.is_locked_by_a_call() {
+        claim(sock, connection);
+    }
     settle(sock, connection, Settle::All);
     // SAFETY: alive.
     let flags = unsafe { (*connection).flags };

@@ -9,7 +9,7 @@ use crate::{
     cli::json::rfc3339,
     collector::Now,
     model::{
-        connection::{Connection, Direction, Peers},
+        connection::{Connection, Direction, Peers, Protocol},
         escape::{csv_field, fit, terminal},
         units::{format_bytes, format_nanoseconds},
     },
@@ -76,6 +76,14 @@ pub fn table(
             peer_text(peers, connection),
         );
         out.push_str(&fit(line.trim_end(), width));
+        out.push('\n');
+    }
+    let is_older = |one: &&&Connection| one.protocol == Protocol::Tcp && one.opened_ns.is_none();
+    let older = connections.iter().filter(is_older).count();
+    if older > 0 {
+        let note =
+            "Without an age: open before this began; what went over it is counted from then on.";
+        out.push_str(&fit(note, width));
         out.push('\n');
     }
     out

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::{
+    device::DeviceSample,
     escape::{fit, terminal},
     field::{Field, Value},
     sample::State,
@@ -78,6 +79,25 @@ const COLUMNS: &[Column] = &[
     },
 ];
 
+/// After those above, where the screen is at least [`WIDE`].
+const WIDE_COLUMNS: &[Column] = &[
+    Column {
+        heading: "SENT/s",
+        field: Field::Rate(Counter::NetSent),
+        width: 6,
+    },
+    Column {
+        heading: "RECV/s",
+        field: Field::Rate(Counter::NetReceived),
+        width: 6,
+    },
+];
+
+/// Columns of a screen that still has room for commands beside all figures.
+const WIDE: usize = 100;
+/// Devices that are named above the table.
+const DEVICES_MAX: usize = 4;
+
 /// Writes the table. `degraded` tells why the figures are from /proc alone.
 pub fn render(
     snapshot: &Snapshot,
@@ -93,12 +113,14 @@ pub fn render(
     }
     out.push('\n');
     // A field that has no column of its own and is sorted by is shown all the same.
-    let extra = (!COLUMNS.iter().any(|column| column.field == sort)).then(|| Column {
+    let wide = if width >= WIDE { WIDE_COLUMNS } else { &[] };
+    let mut shown_anyway = COLUMNS.iter().chain(wide);
+    let extra = (!shown_anyway.any(|column| column.field == sort)).then(|| Column {
         heading: sort.name(),
         field: sort,
         width: sort.name().len().max(8),
     });
-    let columns: Vec<&Column> = COLUMNS.iter().chain(&extra).collect();
+    let columns: Vec<&Column> = COLUMNS.iter().chain(wide).chain(&extra).collect();
     let mut heading = String::new();
     for column in &columns {
         align(&mut heading, column, column.heading);
@@ -191,7 +213,43 @@ fn state_letter(name: &str) -> &'static str {
     }
 }
 
-fn summary(snapshot: &Snapshot, degraded: Option<&str>) -> Vec<String> {
+/// The devices that moved most in the interval: what, and how long the median request and one of a hundred
+/// took them. `None` when none did anything.
+fn devices(snapshot: &Snapshot) -> Option<String> {
+    let moved = |device: &DeviceSample| device.read.bytes + device.write.bytes;
+    let mut busy: Vec<_> = snapshot
+        .devices
+        .iter()
+        .filter(|device| moved(device) > 0)
+        .collect();
+    busy.sort_by_key(|device| std::cmp::Reverse(moved(device)));
+    let per_second = |bytes: u64| {
+        let seconds = snapshot.interval_ns as f64 / 1e9;
+        format_bytes((bytes as f64 / seconds.max(1e-9)).round() as u64)
+    };
+    let texts = busy.iter().take(DEVICES_MAX).map(|device| {
+        let mut text = device.name.as_deref().map_or_else(
+            || device.number.to_string(),
+            |name| terminal(name).into_owned(),
+        );
+        for (verb, direction) in [("reads", &device.read), ("writes", &device.write)] {
+            if direction.bytes > 0 {
+                let _ = write!(text, " {verb} {}/s", per_second(direction.bytes));
+                let latency = |share| direction.latencies.quantile_ns(share);
+                if let (Some(median), Some(tail)) = (latency(0.5), latency(0.99)) {
+                    let (median, tail) = (format_nanoseconds(median), format_nanoseconds(tail));
+                    let _ = write!(text, " in {median} (p99 {tail})");
+                }
+            }
+        }
+        text
+    });
+    let texts: Vec<_> = texts.collect();
+    (!texts.is_empty()).then(|| format!("Disks   {}", texts.join("   ")))
+}
+
+/// The lines above the table's heading.
+pub fn summary(snapshot: &Snapshot, degraded: Option<&str>) -> Vec<String> {
     let sample = &snapshot.sample;
     let ended = sample
         .processes
@@ -236,6 +294,7 @@ fn summary(snapshot: &Snapshot, degraded: Option<&str>) -> Vec<String> {
         let _ = write!(memory, "   LOST: {}", kinds.join(", "));
     }
     lines.push(memory);
+    lines.extend(devices(snapshot));
     if let Some(why) = degraded {
         lines.push(format!(
             "From /proc alone, in steps of 10 ms, blind between samples: {why}"

@@ -127,8 +127,8 @@ impl Screen {
                     self.terminal = Terminal::of_stdout();
                 }
                 if self.is_live && !self.is_limited {
-                    // The summary, an empty line, the heading, and the line of the cursor.
-                    let head = 5 + usize::from(degraded.is_some());
+                    // An empty line, the heading, and the line of the cursor.
+                    let head = table::summary(snapshot, degraded).len() + 3;
                     rows.truncate(self.terminal.height.saturating_sub(head));
                 }
                 let width = self.terminal.width;
