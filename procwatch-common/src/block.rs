@@ -7,7 +7,7 @@ pub const BUCKET_BITS: u32 = 4;
 pub const BUCKETS: usize = (36 - BUCKET_BITS as usize + 1) * BUCKETS_PER_DOUBLING;
 
 /// Block devices that are told apart.
-pub const DEVICES_MAX: u32 = 512;
+pub const DEVICES_MAX: u32 = 128;
 
 /// A device's requests in one direction.
 #[repr(C)]

@@ -15,14 +15,13 @@ use procwatch_common::{
 
 use crate::ring;
 
-const BPF_F_NO_PREALLOC: u32 = 1;
 const BPF_NOEXIST: u64 = 1;
-/// Processes that have moved data, or have threads that ended, at one time.
-const PROCESSES_MAX: u32 = 131_072;
+/// Processes that have moved data, or have threads that ended, at one time; the agent sets more where there
+/// is memory for it. All of it is taken at once: an allocator can run dry in a storm, and bytes are lost then.
+const PROCESSES_MAX: u32 = 8192;
 
 #[map]
-static ADDED_UP: HashMap<RawProcessId, AddedUp> =
-    HashMap::with_max_entries(PROCESSES_MAX, BPF_F_NO_PREALLOC);
+static ADDED_UP: HashMap<RawProcessId, AddedUp> = HashMap::with_max_entries(PROCESSES_MAX, 0);
 
 /// What has been added up for a process. `None` when there was nothing.
 #[inline(always)]

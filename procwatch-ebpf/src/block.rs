@@ -4,7 +4,10 @@
 //! that it becomes part of is timed. Only devices with a request queue count: what stacks on them (dm, md)
 //! hands the same bytes on. What a kernel thread writes back is its dirtier's: see [`crate::writeback`].
 
+use core::arch::asm;
+
 use aya_ebpf::{
+    EbpfContext as _,
     helpers::generated::bpf_ktime_get_boot_ns,
     macros::{btf_tracepoint, map},
     maps::{Array, HashMap, LruHashMap},
@@ -26,7 +29,6 @@ use crate::{
     ring, writeback,
 };
 
-const BPF_F_NO_PREALLOC: u32 = 1;
 const BPF_NOEXIST: u64 = 1;
 /// Bios between their queueing and their completion, and some that were merged into others' requests.
 const IN_FLIGHT_MAX: u32 = 16_384;
@@ -51,8 +53,7 @@ static IN_FLIGHT: LruHashMap<u64, InFlight> = LruHashMap::with_max_entries(IN_FL
 
 /// By the number of the disk.
 #[map]
-static DEVICES: HashMap<u32, DeviceTotals> =
-    HashMap::with_max_entries(DEVICES_MAX, BPF_F_NO_PREALLOC);
+static DEVICES: HashMap<u32, DeviceTotals> = HashMap::with_max_entries(DEVICES_MAX, 0);
 
 /// What a device begins with; never written to.
 #[map]
@@ -73,15 +74,31 @@ fn now_ns() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
+/// The bio that a tracepoint passes: first, and after a queue before 5.12.
+#[inline(always)]
+fn bio_argument(context: &BtfTracePointContext) -> Option<Bio> {
+    let context = context.as_ptr();
+    let bio: *const u8;
+    // By instructions that differ: the compiler would choose the address and load once, and a context is
+    // only to be read at fixed offsets.
+    if layout!(bio_queue_bio_argument) == 1 {
+        // SAFETY: the verifier has checked that there are two arguments.
+        unsafe {
+            asm!("{bio} = *(u64 *)({context} + 8)", bio = out(reg) bio, context = in(reg) context)
+        };
+    } else {
+        // SAFETY: there is always one.
+        unsafe {
+            asm!("{bio} = *(u64 *)({context} + 0)", bio = out(reg) bio, context = in(reg) context)
+        };
+    }
+    Bio::new(bio)
+}
+
 /// A bio is handed to a device's queue.
 #[btf_tracepoint(function = "block_bio_queue")]
 pub fn pw_bio_queue(context: BtfTracePointContext) -> i32 {
-    // The tracepoint passes the bio last, after a queue before 5.12.
-    try_bio_queue(Bio::new(if layout!(bio_queue_bio_argument) == 1 {
-        context.arg::<*const u8>(1)
-    } else {
-        context.arg::<*const u8>(0)
-    }));
+    try_bio_queue(bio_argument(&context));
     0
 }
 
@@ -167,6 +184,26 @@ fn first_bio(request: u64) -> u64 {
     probe(request, layout!(request_bio))
 }
 
+/// The request that a tracepoint passes: first, and after a queue before 5.11.
+#[inline(always)]
+fn request_argument(context: &BtfTracePointContext) -> u64 {
+    let context = context.as_ptr();
+    let request: u64;
+    // As above.
+    if layout!(rq_issue_request_argument) == 1 {
+        // SAFETY: the verifier has checked that there are two arguments.
+        unsafe {
+            asm!("{request} = *(u64 *)({context} + 8)", request = out(reg) request, context = in(reg) context)
+        };
+    } else {
+        // SAFETY: there is always one.
+        unsafe {
+            asm!("{request} = *(u64 *)({context} + 0)", request = out(reg) request, context = in(reg) context)
+        };
+    }
+    request
+}
+
 /// Whether a request reads or writes, and is not a command of another kind.
 #[inline(always)]
 fn moves_data(request: u64) -> bool {
@@ -176,12 +213,7 @@ fn moves_data(request: u64) -> bool {
 /// A device takes no more than so much at once: what it takes is split off, and the rest comes again.
 #[btf_tracepoint(function = "block_split")]
 pub fn pw_bio_split(context: BtfTracePointContext) -> i32 {
-    let split = if layout!(bio_queue_bio_argument) == 1 {
-        context.arg::<*const u8>(1)
-    } else {
-        context.arg::<*const u8>(0)
-    };
-    if let Some(split) = Bio::new(split)
+    if let Some(split) = bio_argument(&context)
         && let Some(rest) = IN_FLIGHT.get_ptr(split.parent())
     {
         // SAFETY: alive, and not issued yet.
@@ -194,11 +226,7 @@ pub fn pw_bio_split(context: BtfTracePointContext) -> i32 {
 /// A request is handed to the device.
 #[btf_tracepoint(function = "block_rq_issue")]
 pub fn pw_rq_issue(context: BtfTracePointContext) -> i32 {
-    let request = if layout!(rq_issue_request_argument) == 1 {
-        context.arg::<u64>(1)
-    } else {
-        context.arg::<u64>(0)
-    };
+    let request = request_argument(&context);
     if moves_data(request)
         && let Some(bio) = IN_FLIGHT.get_ptr_mut(first_bio(request))
     {

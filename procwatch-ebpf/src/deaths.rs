@@ -1,10 +1,12 @@
 //! Deaths from outside: the OOM killer's victims, and signals that end their target.
 
 use aya_ebpf::{
-    helpers::generated::bpf_ktime_get_boot_ns, macros::btf_tracepoint,
+    helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_ktime_get_boot_ns},
+    macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use procwatch_common::{
+    COMM_LEN,
     deaths::{OomRecord, SignalRecord},
     lifecycle::{RecordHeader, RecordKind},
     loss::LossKind,
@@ -13,7 +15,7 @@ use procwatch_common::{
 };
 
 use crate::{
-    kernel::{Task, layout, probe},
+    kernel::{CurrentProcess, Task, layout, probe},
     ring,
 };
 
@@ -44,6 +46,12 @@ fn header(kind: RecordKind, process: RawProcessId) -> RecordHeader {
     }
 }
 
+#[inline(always)]
+fn current_comm(into: &mut [u8; COMM_LEN]) {
+    // SAFETY: the destination has this length.
+    unsafe { bpf_get_current_comm(into.as_mut_ptr().cast(), COMM_LEN as u32) };
+}
+
 /// The OOM killer has chosen, on behalf of whoever could not get memory.
 #[btf_tracepoint(function = "mark_victim")]
 pub fn pw_oom(context: BtfTracePointContext) -> i32 {
@@ -53,7 +61,7 @@ pub fn pw_oom(context: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn try_oom(context: &BtfTracePointContext) -> Option<()> {
-    let asker = Task::current()?;
+    let asker = CurrentProcess::get()?;
     // Before 6.9 the tracepoint passes a pid.
     if layout!(mark_victim_passes_task) == 0 {
         let pid = context.arg::<u32>(0);
@@ -80,7 +88,7 @@ fn try_oom(context: &BtfTracePointContext) -> Option<()> {
 #[inline(always)]
 unsafe fn write_oom(
     record: *mut OomRecord,
-    asker: Task,
+    asker: CurrentProcess,
     process: RawProcessId,
     victim: Option<Task>,
 ) {
@@ -102,8 +110,8 @@ unsafe fn write_oom(
     unsafe {
         record.write(OomRecord {
             header: header(RecordKind::Oom, process),
-            asker: asker.process(),
-            asker_cgroup_id: asker.cgroup_id(),
+            asker: asker.id,
+            asker_cgroup_id: bpf_get_current_cgroup_id(),
             cgroup_id,
             memory,
             score_adjustment,
@@ -113,7 +121,7 @@ unsafe fn write_oom(
             flags,
             reserved: 0,
         });
-        asker.comm(&mut (*record).asker_comm);
+        current_comm(&mut (*record).asker_comm);
         if let Some(victim) = victim {
             victim.comm(&mut (*record).comm);
         }
@@ -154,14 +162,14 @@ fn try_signal(context: &BtfTracePointContext) -> Option<()> {
     let sender = if code > SI_USER {
         None
     } else {
-        Task::current()
+        CurrentProcess::get()
     };
     ring::emit(LossKind::Signal, |record: *mut SignalRecord| {
         // SAFETY: reserved, aligned to 8 bytes, and written whole.
         unsafe {
             record.write(SignalRecord {
                 header: header(RecordKind::Signal, target.process()),
-                sender: sender.map_or(RawProcessId::NONE, Task::process),
+                sender: sender.map_or(RawProcessId::NONE, |sender| sender.id),
                 signal,
                 code: code as u32,
                 sender_comm: [0; 16],
@@ -170,8 +178,8 @@ fn try_signal(context: &BtfTracePointContext) -> Option<()> {
                 reserved: 0,
             });
             target.comm(&mut (*record).comm);
-            if let Some(sender) = sender {
-                sender.comm(&mut (*record).sender_comm);
+            if sender.is_some() {
+                current_comm(&mut (*record).sender_comm);
             }
         }
     });

@@ -8,14 +8,14 @@ use procwatch_common::{loss::LossKind, totals::FlowTotals};
 
 use crate::ring;
 
-const BPF_F_NO_PREALLOC: u32 = 1;
 const BPF_NOEXIST: u64 = 1;
-/// Living threads that have used a socket.
-const THREADS_MAX: u32 = 131_072;
+/// Living threads that have used a socket; the agent sets more where there is memory for it. All of it is
+/// taken at once: an allocator can run dry in a storm, and bytes are lost then.
+const THREADS_MAX: u32 = 8192;
 
 /// By tid. A thread that is born finds no entry of its number's last holder: see [`forget`].
 #[map]
-static FLOWS: HashMap<u32, FlowTotals> = HashMap::with_max_entries(THREADS_MAX, BPF_F_NO_PREALLOC);
+static FLOWS: HashMap<u32, FlowTotals> = HashMap::with_max_entries(THREADS_MAX, 0);
 
 /// Lets `add` count something for the calling thread.
 #[inline(always)]

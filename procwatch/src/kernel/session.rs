@@ -151,6 +151,8 @@ impl Session {
             .btf(Some(&btf))
             .override_global("LAYOUT", &layout, true)
             .map_max_entries("EVENTS", ring_buffer.bytes())
+            .map_max_entries("ADDED_UP", entries_max())
+            .map_max_entries("FLOWS", entries_max())
             .load(include_bytes_aligned!(concat!(
                 env!("OUT_DIR"),
                 "/procwatch-ebpf"
@@ -402,6 +404,17 @@ impl Session {
     pub fn probe_states(&self) -> &BTreeMap<&'static str, ProbeState> {
         &self.states
     }
+}
+
+/// How many threads and processes with data can be told apart: two for each megabyte of the host's memory. A
+/// thread takes about 100 bytes, a process 250, and all of them are taken at once.
+fn entries_max() -> u32 {
+    const ENTRIES_A_MEGABYTE: u64 = 2;
+    let info = rustix::system::sysinfo();
+    let megabytes = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit)) >> 20;
+    let entries = (megabytes * ENTRIES_A_MEGABYTE).clamp(8192, 131_072);
+    // Within what a `u32` holds.
+    entries as u32
 }
 
 fn take_map(ebpf: &mut Ebpf, name: &str) -> Result<Map, AttachError> {

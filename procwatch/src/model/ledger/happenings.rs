@@ -41,8 +41,10 @@ impl Ledger {
         tell: &mut dyn FnMut(Event),
     ) {
         let mut asked_by = self.party(killed.asker, killed.asker_comm);
-        if asked_by.cgroup.is_none() {
-            asked_by.cgroup = names.cgroup(killed.asker_cgroup_id).0;
+        // The record is newer than the account; only on a host of the old kind does it know the root alone.
+        let by_record = names.cgroup(killed.asker_cgroup_id).0;
+        if by_record.as_deref().is_some_and(|path| path != "/") || asked_by.cgroup.is_none() {
+            asked_by.cgroup = by_record;
         }
         let (id, comm, memory, oom_score_adj) = match &killed.victim {
             Victim::Pid(pid) => {
