@@ -37,7 +37,7 @@ impl OomRecord {
     pub const PID_ONLY: u32 = 1;
 }
 
-/// A signal that ends its target. The header's process is the target.
+/// A signal that ends its target, or may. The header's process is the target.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -65,6 +65,7 @@ pub struct SignalRecord {
 const _: () = assert!(size_of::<SignalRecord>() == 96);
 
 impl SignalRecord {
-    /// The target has blocked it: it ends the target when it is let through.
-    pub const BLOCKED: u32 = 1;
+    /// The kernel has not yet told the target to end: it may have blocked the signal, be stopped, or be
+    /// traced, or it dumps core first.
+    pub const WAITS: u32 = 1;
 }

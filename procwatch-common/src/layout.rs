@@ -142,6 +142,7 @@ kernel_layout! {
     page_compound_head,
     mapping_host,
     inode_ino,
+    inode_generation,
     inode_mode,
     inode_state,
     /// The bit of `inode_state` that says that it has dirty pages.

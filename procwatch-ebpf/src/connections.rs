@@ -198,6 +198,8 @@ fn claim(sock: Sock, connection: *mut Connection) {
     }
     if flags & Connection::INCOMING != 0 {
         emit(sock, connection, RecordKind::Accept, 0);
+    } else if flags & Connection::OUTGOING != 0 {
+        emit(sock, connection, RecordKind::Connect, 0);
     }
 }
 
@@ -275,7 +277,10 @@ fn established(sock: Sock, old: i32) -> Option<()> {
         let is_outgoing = old == TCP_SYN_SENT || (*connection).flags & Connection::OUTGOING != 0;
         if is_outgoing {
             (*connection).flags |= Connection::OUTGOING;
-            emit(sock, connection, RecordKind::Connect, 0);
+            // Else it is told when its owner shows.
+            if (*connection).flags & Connection::CLAIMED != 0 {
+                emit(sock, connection, RecordKind::Connect, 0);
+            }
         } else {
             (*connection).flags =
                 (*connection).flags & !Connection::LISTENER | Connection::INCOMING;

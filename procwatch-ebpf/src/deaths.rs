@@ -30,8 +30,11 @@ const SIGWINCH: u32 = 28;
 const DELIVERED: i32 = 0;
 /// Below this, `info` is a mark and no address: the kernel sends without particulars.
 const MARKS: u64 = 4096;
+/// From `kill`, `sigqueue` and `tgkill`: sent by the process that runs. Anything else is the kernel's, though
+/// somebody may have asked for it, as for a timer.
 const SI_USER: i32 = 0;
-/// What the kernel sends has a code above 0.
+const SI_QUEUE: i32 = -1;
+const SI_TKILL: i32 = -6;
 const SI_KERNEL: i32 = 0x80;
 const SI_CODE_OFFSET: u32 = 8;
 
@@ -143,15 +146,13 @@ fn try_signal(context: &BtfTracePointContext) -> Option<()> {
     }
     let target = Task::new(context.arg::<*const u8>(2))?;
     let shared = target.signal()?;
-    // Where no core is dumped, the kernel has already told every thread to end.
+    // Where no core is dumped, and nothing holds the signal up, the kernel has already told every thread to
+    // end.
     let is_ending = shared.ending_signal() == signal || signal == SIGKILL;
-    if !is_ending && !ends(target, signal) {
+    if !is_ending && !may_end(target, signal) {
         return None;
     }
-    let mut flags = 0;
-    if !is_ending && target.has_blocked(signal) {
-        flags = SignalRecord::BLOCKED;
-    }
+    let flags = if is_ending { 0 } else { SignalRecord::WAITS };
     let info = context.arg::<u64>(1);
     let code = if info < MARKS {
         // 0: as if a process had sent it; 1: the kernel.
@@ -159,7 +160,7 @@ fn try_signal(context: &BtfTracePointContext) -> Option<()> {
     } else {
         probe::<i32>(info, SI_CODE_OFFSET)
     };
-    let sender = if code > SI_USER {
+    let sender = if code != SI_USER && code != SI_QUEUE && code != SI_TKILL {
         None
     } else {
         CurrentProcess::get()
@@ -186,10 +187,11 @@ fn try_signal(context: &BtfTracePointContext) -> Option<()> {
     None
 }
 
-/// Whether the signal ends the process once a thread takes it: nobody catches or ignores it.
+/// Whether the signal ends the process if a thread takes it as things are. What handles a blocked one may
+/// change until then.
 #[inline(always)]
-fn ends(target: Task, signal: u32) -> bool {
+fn may_end(target: Task, signal: u32) -> bool {
     let is_harmless =
         signal == SIGCONT || signal == SIGURG || signal == SIGWINCH || STOPS.contains(&signal);
-    !is_harmless && target.has_default_action(signal)
+    !is_harmless && (target.has_blocked(signal) || target.has_default_action(signal))
 }

@@ -110,12 +110,14 @@ pub fn direction_of(flags: u32) -> Option<Direction> {
     }
 }
 
-/// Names a file for as long as its inode is in memory.
+/// Names a file for as long as its inode is in memory. The next file in the same place may well have the
+/// same number; file systems that give numbers out again count their holders.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct FileId {
     pub inode: u64,
     pub number: u64,
+    pub generation: u64,
 }
 
 /// The regular file that a `struct address_space` belongs to.
@@ -137,6 +139,7 @@ pub fn regular_file(inode: u64) -> Option<FileId> {
     Some(FileId {
         inode,
         number: probe(inode, layout!(inode_ino)),
+        generation: u64::from(probe::<u32>(inode, layout!(inode_generation))),
     })
 }
 

@@ -247,7 +247,7 @@ fn signalled(bytes: &[u8]) -> Option<Observation> {
         signal: record.signal,
         code: record.code.cast_signed(),
         sender: (sender.pid != 0).then_some((sender, Comm(record.sender_comm))),
-        is_blocked: record.flags & SignalRecord::BLOCKED != 0,
+        waits: record.flags & SignalRecord::WAITS != 0,
     })))
 }
 

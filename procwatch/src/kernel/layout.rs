@@ -198,6 +198,7 @@ pub(super) fn resolve(
         page_compound_head: optional("page", "compound_head"),
         mapping_host: optional("address_space", "host"),
         inode_ino: optional("inode", "i_ino"),
+        inode_generation: optional("inode", "i_generation"),
         inode_mode: optional("inode", "i_mode"),
         inode_state: optional("inode", "i_state"),
         inode_dirty_pages: dirty_pages_bit(btf),

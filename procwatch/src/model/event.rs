@@ -65,9 +65,11 @@ pub struct OomKill {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FatalSignal {
     pub signal: u32,
-    /// `si_code`: 0 from `kill`, above 0 from the kernel, below 0 from `sigqueue`, `tgkill` and timers.
-    pub code: i32,
-    /// `None` when the kernel sent it.
+    /// `si_code`: 0 from `kill`, above 0 from the kernel, below 0 from `sigqueue`, `tgkill` and timers. `None`
+    /// when no sending was seen: the kernel, or a tracer, had the process end as if by this signal, or the
+    /// record was lost.
+    pub code: Option<i32>,
+    /// `None` when the kernel sent it, and when no sending was seen.
     pub sender: Option<Party>,
 }
 

@@ -27,8 +27,9 @@ use std::{
 
 use hashbrown::HashSet;
 
+use self::happenings::Signals;
 use super::{
-    event::{Event, EventKind, FatalSignal},
+    event::{Event, EventKind},
     facts::Facts,
     identity::{ProcessId, WaitStatus},
     observation::{Comm, Owner, PassScope},
@@ -67,8 +68,7 @@ struct Account {
     is_zombie_off_cpu: bool,
     /// Its program and arguments are still to be looked up, or the parent's that it took over were.
     lacks_facts: bool,
-    /// It has blocked a signal that will end it if it is let through; told when that has happened.
-    blocked_signal: Option<Box<(u64, FatalSignal)>>,
+    signals: Signals,
 }
 
 /// All accounts.
@@ -176,7 +176,7 @@ impl Ledger {
             is_zombie_off_cpu: false,
             missing_since_ns: None,
             lacks_facts,
-            blocked_signal: None,
+            signals: Signals::default(),
         })
     }
 
@@ -277,20 +277,21 @@ impl Ledger {
 }
 
 impl Account {
-    /// Tells the end, and before it the signal that had waited for its time.
+    /// Tells the end, and before it the signal that was its cause, if that has not been told.
     fn tell_end(&mut self, tell: &mut dyn FnMut(Event)) {
+        let exit = exit_event(&self.sample);
         let status = self.sample.state.ending().and_then(|ending| ending.status);
-        if let Some(blocked) = self.blocked_signal.take()
-            && status.and_then(WaitStatus::signal).map(u32::from) == Some(blocked.1.signal)
+        if self.sample.source == Source::Ebpf
+            && let Some(number) = status.and_then(WaitStatus::signal)
+            && let Some((time_ns, signal)) = self.signals.untold(number.into())
         {
-            let (time_ns, signal) = *blocked;
             tell(Event {
                 kind: EventKind::Signal(Box::new(signal)),
-                time_ns: Some(time_ns),
-                ..exit_event(&self.sample)
+                time_ns: time_ns.or(exit.time_ns),
+                ..exit.clone()
             });
         }
-        tell(exit_event(&self.sample));
+        tell(exit);
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Victim {
     },
 }
 
-/// A signal was sent that ends its target, at once or when it is let through.
+/// A signal was sent that ends its target, or may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signalled {
     pub time_ns: u64,
@@ -67,8 +67,8 @@ pub struct Signalled {
     pub code: i32,
     /// `None` when the kernel sent it.
     pub sender: Option<(ProcessId, Comm)>,
-    /// The target has it blocked: it ends the target if and when it is let through.
-    pub is_blocked: bool,
+    /// The target has not been told to end: it may have blocked the signal, be stopped, or be traced.
+    pub waits: bool,
 }
 
 /// A process was created.

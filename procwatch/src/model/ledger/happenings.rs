@@ -12,6 +12,61 @@ use crate::model::{
     sample::{ProcessSample, Source},
 };
 
+/// Real-time signals queue up; of any other the kernel keeps one.
+const REAL_TIME: u32 = 32;
+/// Signals of one process that wait at the same time.
+const WAITING_MAX: usize = 64;
+
+/// The signals that may end a process, and whether the one that did has been told.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    pub(super) is_told: bool,
+    waiting: Vec<(u64, FatalSignal)>,
+}
+
+impl Signals {
+    fn wait(&mut self, time_ns: u64, signal: FatalSignal) {
+        let earlier = self
+            .waiting
+            .iter_mut()
+            .find(|(_, waiting)| waiting.signal == signal.signal);
+        match earlier {
+            // The first of a queue comes first.
+            Some(_) if signal.signal >= REAL_TIME => {}
+            // It was sent anew, so the earlier one has been taken.
+            Some(earlier) => *earlier = (time_ns, signal),
+            None => {
+                if self.waiting.len() < WAITING_MAX {
+                    self.waiting.push((time_ns, signal));
+                }
+            }
+        }
+    }
+
+    /// The signal that has ended the process, if it has not been told: as it was sent, else as all that the
+    /// end tells of it.
+    pub(super) fn untold(&mut self, number: u32) -> Option<(Option<u64>, FatalSignal)> {
+        if std::mem::replace(&mut self.is_told, true) {
+            return None;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        let sent = waiting
+            .into_iter()
+            .find(|(_, waiting)| waiting.signal == number);
+        Some(match sent {
+            Some((time_ns, signal)) => (Some(time_ns), signal),
+            None => (
+                None,
+                FatalSignal {
+                    signal: number,
+                    code: None,
+                    sender: None,
+                },
+            ),
+        })
+    }
+}
+
 /// Stands for an owner that is not known.
 const NOBODY: ProcessId = ProcessId::new(0, 0);
 
@@ -69,16 +124,20 @@ impl Ledger {
     pub(super) fn signalled(&mut self, signalled: &Signalled, tell: &mut dyn FnMut(Event)) {
         let signal = FatalSignal {
             signal: signalled.signal,
-            code: signalled.code,
+            code: Some(signalled.code),
             sender: signalled
                 .sender
                 .map(|(sender, comm)| self.party(sender, comm)),
         };
-        if signalled.is_blocked {
-            if let Some(account) = self.accounts.get_mut(&signalled.id) {
-                account.blocked_signal = Some(Box::new((signalled.time_ns, signal)));
+        let account = self.accounts.get_mut(&signalled.id);
+        if signalled.waits {
+            if let Some(account) = account {
+                account.signals.wait(signalled.time_ns, signal);
             }
             return;
+        }
+        if let Some(account) = account {
+            account.signals.is_told = true;
         }
         let kind = EventKind::Signal(Box::new(signal));
         tell(self.event(kind, signalled.time_ns, signalled.id, signalled.comm));

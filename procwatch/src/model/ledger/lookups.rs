@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Account, Ledger, raise};
+use super::{Account, Ledger, happenings::Signals, raise};
 use crate::model::{
     event::{Event, EventKind},
     facts::Facts,
@@ -56,7 +56,7 @@ impl Ledger {
                         is_zombie_off_cpu: is_zombie,
                         missing_since_ns: None,
                         lacks_facts: false,
-                        blocked_signal: None,
+                        signals: Signals::default(),
                     },
                 );
             }

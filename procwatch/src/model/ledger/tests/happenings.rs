@@ -43,7 +43,7 @@ fn seen(owner: Option<ProcessId>, time_ns: u64) -> Box<ConnectionSeen> {
     })
 }
 
-fn signalled(id: ProcessId, signal: u32, is_blocked: bool) -> Observation {
+fn signalled(id: ProcessId, signal: u32, waits: bool) -> Observation {
     Observation::Signalled(Box::new(Signalled {
         time_ns: 103,
         id,
@@ -51,7 +51,7 @@ fn signalled(id: ProcessId, signal: u32, is_blocked: bool) -> Observation {
         signal,
         code: 0,
         sender: Some((B, Comm::new("killer"))),
-        is_blocked,
+        waits,
     }))
 }
 
@@ -83,33 +83,61 @@ fn an_accept_is_dated_when_it_happened_and_not_when_it_showed() {
     assert_eq!(&*told[0].facts.comm, "fetcher", "all that is known");
 }
 
-#[test]
-fn a_signal_that_is_blocked_is_told_when_it_has_ended_its_target() {
-    let kinds = |told: &[Event]| -> Vec<_> { told.iter().map(|event| event.kind.name()).collect() };
-    // `closed` says exit code 3: the signal was waited for, or it is still blocked.
-    let told = events(
-        &mut Ledger::default(),
-        vec![forked(A, INIT), signalled(A, 15, true), closed(A, cpu(1))],
-    );
-    assert_eq!(kinds(&told), ["fork", "exit"]);
-    let ended_by_it = Observation::Closed(Closed {
+fn ended_by(signal: u32) -> Observation {
+    Observation::Closed(Closed {
         id: A,
         time_ns: 109,
         comm: Comm::new("child"),
         totals: cpu(1),
         peak_rss_bytes: 0,
-        status: WaitStatus(15),
-    });
-    let told = events(
-        &mut Ledger::default(),
-        vec![forked(A, INIT), signalled(A, 15, true), ended_by_it],
+        status: WaitStatus(signal),
+    })
+}
+
+fn check_signals(observations: Vec<Observation>, expected: &[(&str, Option<&str>)]) {
+    let told = events(&mut Ledger::default(), observations);
+    let told: Vec<_> = told
+        .iter()
+        .map(|event| {
+            let sender = match &event.kind {
+                EventKind::Signal(signal) => signal.sender.as_ref().map(|sender| &*sender.comm),
+                _ => None,
+            };
+            (event.kind.name(), sender)
+        })
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_signal_that_waits_is_told_when_it_has_ended_its_target() {
+    let (fork, exit, signal) = (("fork", None), ("exit", None), ("signal", Some("killer")));
+    // `closed` says exit code 3: the signal was taken, or it still waits.
+    check_signals(
+        vec![forked(A, INIT), signalled(A, 15, true), closed(A, cpu(1))],
+        &[fork, exit],
     );
-    assert_eq!(kinds(&told), ["fork", "signal", "exit"]);
-    let told = events(
-        &mut Ledger::default(),
-        vec![forked(A, INIT), signalled(A, 15, false)],
+    check_signals(
+        vec![forked(A, INIT), signalled(A, 15, true), ended_by(15)],
+        &[fork, signal, exit],
     );
-    assert_eq!(kinds(&told), ["fork", "signal"]);
+    check_signals(
+        vec![
+            forked(A, INIT),
+            signalled(A, 15, true),
+            signalled(A, 9, false),
+            ended_by(9),
+        ],
+        &[fork, signal, exit],
+    );
+}
+
+#[test]
+fn an_end_by_a_signal_that_nobody_was_seen_to_send_is_told_as_such() {
+    check_signals(
+        vec![forked(A, INIT), signalled(A, 15, true), ended_by(9)],
+        &[("fork", None), ("signal", None), ("exit", None)],
+    );
 }
 
 #[test]
