@@ -24,9 +24,12 @@ pub struct Connection {
     pub opened_ns: u64,
     /// When it reached `TCP_CLOSE`; 0 before.
     pub closed_ns: u64,
-    /// Bytes that applications sent and received, since the socket was first seen.
+    /// Bytes that applications sent and received, since the socket was first seen. Of TCP, what was sent is in
+    /// the kernel's own account of the socket, and comes here when it is closed.
     pub sent_bytes: u64,
     pub received_bytes: u64,
+    /// TCP: bytes that had been written to the stream when the socket was first seen.
+    pub written_before_bytes: u64,
     /// TCP: bytes that had been read off the stream when the socket was first seen.
     pub read_before_bytes: u64,
     /// TCP: bytes that have been read off the stream and that no call has told of, when that was last looked
@@ -41,7 +44,7 @@ pub struct Connection {
     pub ends: Ends,
 }
 
-const _: () = assert!(size_of::<Connection>() == 144);
+const _: () = assert!(size_of::<Connection>() == 152);
 
 impl Connection {
     /// It listens; the sockets it accepts begin as copies of it.
@@ -54,6 +57,8 @@ impl Connection {
     pub const CLAIMED: u32 = 1 << 3;
     /// It was never established.
     pub const FAILED: u32 = 1 << 4;
+    /// The end of what it sends is on its way, and counts as a byte.
+    pub const ENDED: u32 = 1 << 5;
 }
 
 /// The two ends of a socket. Ports in host order; addresses as on the wire, IPv4 ones in the first four
@@ -115,4 +120,4 @@ pub struct ConnectionRecord {
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<ConnectionRecord>() == 248);
+const _: () = assert!(size_of::<ConnectionRecord>() == 256);

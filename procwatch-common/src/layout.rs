@@ -120,6 +120,9 @@ kernel_layout! {
     tcp_copied_seq,
     tcp_rcv_nxt,
     tcp_bytes_received,
+    tcp_bytes_acked,
+    tcp_write_seq,
+    tcp_snd_una,
     tcp_srtt_us,
     tcp_total_retrans,
     /// [`ABSENT`] before 5.12, where the bio names the disk itself.
@@ -157,6 +160,8 @@ kernel_layout! {
     rq_issue_request_argument,
     /// 1 when programs at tracepoints can keep something with a socket (5.11).
     has_socket_storage,
+    /// 1 when programs at tracepoints can keep something with a task (5.13).
+    has_task_storage,
     /// 1 when programs can have the running task as a pointer that the verifier knows (5.11).
     has_current_task,
     /// 1 when records of connects, accepts and closes are wanted.

@@ -119,6 +119,7 @@ pub fn used(sock: Sock, received_bytes: u64) -> Option<*mut Connection> {
             // SAFETY: alive.
             unsafe {
                 (*connection).read_before_bytes = read_bytes.saturating_sub(received_bytes);
+                (*connection).written_before_bytes = sock.tcp().map_or(0, TcpSock::written_bytes);
             }
             connection
         }
@@ -237,6 +238,10 @@ fn try_tcp_state(context: &BtfTracePointContext) -> Option<()> {
     // Only a `close` or `shutdown`, or the end of the process, does this; nobody reads meanwhile.
     if new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK || new == old {
         let connection = of(sock)?;
+        if new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK {
+            // SAFETY: alive.
+            unsafe { (*connection).flags |= Connection::ENDED };
+        }
         claim(sock, connection);
         settle(sock, connection, Settle::All);
     }
@@ -277,6 +282,8 @@ fn established(sock: Sock, old: i32) -> Option<()> {
         let is_outgoing = old == TCP_SYN_SENT || (*connection).flags & Connection::OUTGOING != 0;
         if is_outgoing {
             (*connection).flags |= Connection::OUTGOING;
+            // The SYN.
+            (*connection).written_before_bytes = 1;
             // Else it is told when its owner shows.
             if (*connection).flags & Connection::CLAIMED != 0 {
                 emit(sock, connection, RecordKind::Connect, 0);
@@ -298,6 +305,8 @@ fn closed(sock: Sock, old: i32) -> Option<()> {
         if (*connection).ends.family == 0 {
             sock.write_ends(&raw mut (*connection).ends);
         }
+        // Some ways to close a socket clear the kernel's account of it next.
+        (*connection).sent_bytes = written_bytes(sock, connection);
         // A call that breaks it off, and not a reset from the other end.
         if sock.is_locked_by_a_call() {
             claim(sock, connection);
@@ -308,6 +317,21 @@ fn closed(sock: Sock, old: i32) -> Option<()> {
         }
     }
     None
+}
+
+/// What applications have written to the stream since it was first seen.
+///
+/// # Safety
+/// The connection must be alive.
+#[inline(always)]
+unsafe fn written_bytes(sock: Sock, connection: *const Connection) -> u64 {
+    let Some(tcp) = sock.tcp() else {
+        return 0;
+    };
+    // SAFETY: the caller's promise.
+    let (before, flags) = unsafe { ((*connection).written_before_bytes, (*connection).flags) };
+    let end = u64::from(flags & Connection::ENDED != 0);
+    tcp.written_bytes().saturating_sub(before + end)
 }
 
 /// Fires when the kernel lets go of a TCP socket.
@@ -381,6 +405,9 @@ pub unsafe fn write(
             (*record).ends.state = sock.state();
         }
         (&raw mut (*record).connection).copy_from_nonoverlapping(connection, 1);
+        if sock.protocol() == IPPROTO_TCP && (*connection).closed_ns == 0 {
+            (*record).connection.sent_bytes = written_bytes(sock, connection);
+        }
         (&raw mut (*record).retransmits).write(retransmits);
         (&raw mut (*record).rtt_us).write(rtt_us);
         (&raw mut (*record).error).write(error);

@@ -51,7 +51,7 @@ pub fn pw_fork(context: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn try_fork(context: &BtfTracePointContext) -> Option<()> {
     let child = task_argument(context, 1)?;
-    flows::forget(child.tid());
+    flows::begin(child);
     if !child.is_leader() {
         return None;
     }
@@ -169,7 +169,7 @@ fn adopt_flows(task: Task, old_tid: u32) {
     if old_tid == task.tid() {
         return;
     }
-    let (moved, has_moved) = flows::take(old_tid);
+    let (moved, has_moved) = flows::take_of_old_tid(old_tid);
     if has_moved {
         match added_up::open(&task.process()) {
             Some(entry) => added_up::add_flows(entry, &moved),
@@ -197,7 +197,7 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
     };
     let process = task.process();
     let own = task.totals();
-    let (moved, has_moved) = flows::take(task.tid());
+    let (moved, has_moved) = flows::take(task);
     // A process that never had another thread needs no entry: its leader's totals are its own. One whose
     // other threads are just on their way here must not be forgotten when they make the entry.
     if !is_last

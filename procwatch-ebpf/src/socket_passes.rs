@@ -128,6 +128,7 @@ fn try_socket_files(context: *const TaskFileIterContext) -> Option<()> {
             // SAFETY: alive.
             unsafe {
                 (*connection).read_before_bytes = sock.tcp().map_or(0, TcpSock::read_bytes);
+                (*connection).written_before_bytes = sock.tcp().map_or(0, TcpSock::written_bytes);
                 if sock.state() == TCP_LISTEN {
                     (*connection).flags = Connection::LISTENER;
                 }

@@ -48,8 +48,8 @@ pub fn sent(sock: Sock, result: i32) -> Option<()> {
     }
     // SAFETY: the entry of this thread.
     flows::count(|flows| unsafe { (*flows).net_sent_bytes += bytes });
-    let protocol = sock.protocol();
-    if layout!(has_socket_storage) == 1 && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
+    // What goes over a TCP connection the kernel counts itself.
+    if layout!(has_socket_storage) == 1 && sock.protocol() == IPPROTO_UDP {
         let connection = connections::used(sock, 0)?;
         // SAFETY: alive, and changed by atomic operations only: threads may send at once.
         unsafe { add_to(&raw mut (*connection).sent_bytes, bytes) };

@@ -126,7 +126,7 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
             (*record).added_up = *added_up;
         }
         // After the sums, which they move into when the thread exits.
-        if let Some(flows) = flows::of(task.tid()) {
+        if let Some(flows) = flows::of(task) {
             (*record).own_flows = *flows;
         }
         task.comm(&mut (*record).comm);

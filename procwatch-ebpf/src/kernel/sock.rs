@@ -157,6 +157,15 @@ impl TcpSock {
         received.saturating_sub(waiting + end)
     }
 
+    /// How many bytes have been written to the stream, whether or not they have left yet. The first SYN of
+    /// who connects, and the end of the stream, count as a byte each.
+    #[inline(always)]
+    pub fn written_bytes(self) -> u64 {
+        let write_seq = member!(self.tcp, tcp_write_seq, u32);
+        let snd_una = member!(self.tcp, tcp_snd_una, u32);
+        member!(self.tcp, tcp_bytes_acked, u64) + u64::from(write_seq.wrapping_sub(snd_una))
+    }
+
     /// Smoothed round-trip time, microseconds; 0 when none was measured.
     #[inline(always)]
     pub fn rtt_us(self) -> u32 {

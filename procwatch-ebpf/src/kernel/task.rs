@@ -38,6 +38,11 @@ impl Task {
     }
 
     #[inline(always)]
+    pub fn as_ptr(self) -> *const u8 {
+        self.0
+    }
+
+    #[inline(always)]
     pub fn tgid(self) -> u32 {
         member!(self.0, task_tgid, u32)
     }

@@ -251,6 +251,18 @@ impl Btf {
         }
     }
 
+    /// Where the lengths of those array types stand, in the bytes, that have this length.
+    pub fn array_lengths_at(&self, length: u32) -> Vec<usize> {
+        let arrays = self.types.iter().skip(1).filter_map(|at| {
+            let array = self.read(*at as usize)?;
+            // What is in it and what it is indexed by come first.
+            let length_at = array.rest + 8;
+            let is_one = array.kind == KIND_ARRAY && read_u32(&self.data, length_at)? == length;
+            is_one.then_some(length_at)
+        });
+        arrays.collect()
+    }
+
     /// Whether this kernel has a function of that name.
     pub fn has_function(&self, name: &str) -> bool {
         self.by_name

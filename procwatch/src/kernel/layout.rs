@@ -178,6 +178,9 @@ pub(super) fn resolve(
         tcp_copied_seq: optional("tcp_sock", "copied_seq"),
         tcp_rcv_nxt: optional("tcp_sock", "rcv_nxt"),
         tcp_bytes_received: optional("tcp_sock", "bytes_received"),
+        tcp_bytes_acked: optional("tcp_sock", "bytes_acked"),
+        tcp_write_seq: optional("tcp_sock", "write_seq"),
+        tcp_snd_una: optional("tcp_sock", "snd_una"),
         tcp_srtt_us: optional("tcp_sock", "srtt_us"),
         tcp_total_retrans: optional("tcp_sock", "total_retrans"),
         bio_bdev: bio("bi_bdev"),
@@ -206,6 +209,7 @@ pub(super) fn resolve(
         bio_queue_bio_argument: u32::from(btf.tracepoint_arguments("block_bio_queue") > Some(1)),
         rq_issue_request_argument: u32::from(btf.tracepoint_arguments("block_rq_issue") > Some(1)),
         has_socket_storage: u32::from(btf.has_function("bpf_sk_storage_get_tracing")),
+        has_task_storage: u32::from(wanted.task_storage),
         has_current_task: u32::from(btf.has_function("bpf_get_current_task_btf")),
         wants_connections: u32::from(wanted.connections),
         exit_has_group_dead: u32::from(btf.tracepoint_arguments("sched_process_exit") > Some(1)),
@@ -214,10 +218,12 @@ pub(super) fn resolve(
     })
 }
 
-/// Records that some listeners want and others would only throw away.
+/// What the agent has decided on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Of connects, accepts and closes.
+    /// What threads move is kept with the task, and not in a hash table.
+    pub task_storage: bool,
+    /// Records of connects, accepts and closes: some listeners would only throw them away.
     pub connections: bool,
 }
 

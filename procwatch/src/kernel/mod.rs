@@ -8,6 +8,7 @@ pub mod btf;
 mod decode;
 mod iterators;
 mod layout;
+mod older;
 mod probes;
 mod session;
 

@@ -27,6 +27,7 @@ use super::{
     decode::Decoder,
     iterators::{self, Over},
     layout::{self, Wanted},
+    older,
     probes::{
         ACTIVE_TASKS, Figures, Hook, PER_CPU, PROBES, ProbeState, SETTLE, SOCKET_FILES, SOCKETS,
         TASKS,
@@ -141,22 +142,29 @@ impl Session {
             .ring_buffer
             .unwrap_or_else(|| RingBufferSize::for_cpus(cpus));
         let wanted = Wanted {
+            task_storage: older::has_task_storage(),
             connections: options.connections,
         };
         let layout = layout::resolve(&types, cpus, ring_buffer.bytes() / 4, wanted)?;
         drop(types);
 
         let btf = AyaBtf::from_sys_fs().map_err(|error| AttachError::Load(error.to_string()))?;
-        let mut ebpf = EbpfLoader::new()
+        let older;
+        let mut object = object();
+        let mut loader = EbpfLoader::new();
+        if !wanted.task_storage {
+            older = older::without_task_storage(object)?;
+            object = &older;
+            loader.map_max_entries("FLOWS", entries_max());
+        }
+        let mut ebpf = loader
+            // aya has no type for task storage, which only programs use.
+            .allow_unsupported_maps()
             .btf(Some(&btf))
             .override_global("LAYOUT", &layout, true)
             .map_max_entries("EVENTS", ring_buffer.bytes())
             .map_max_entries("ADDED_UP", entries_max())
-            .map_max_entries("FLOWS", entries_max())
-            .load(include_bytes_aligned!(concat!(
-                env!("OUT_DIR"),
-                "/procwatch-ebpf"
-            )))
+            .load(object)
             .map_err(|error| refusal(&error))?;
 
         let states = attach_all(&mut ebpf, &btf)?;
@@ -404,6 +412,11 @@ impl Session {
     pub fn probe_states(&self) -> &BTreeMap<&'static str, ProbeState> {
         &self.states
     }
+}
+
+/// The programs and maps, as they were built with this program.
+pub(super) fn object() -> &'static [u8] {
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/procwatch-ebpf"))
 }
 
 /// How many threads and processes with data can be told apart: two for each megabyte of the host's memory. A
