@@ -1,5 +1,6 @@
 //! What a user or a script types, and what comes back.
 
+mod connections;
 mod csv;
 mod fields;
 mod hostile;

@@ -34,7 +34,11 @@ fn check(arguments: &[&str], bad: &str, remedy: &str) {
 #[test]
 fn commands_and_flags() {
     check(&["evnts"], "evnts", "events");
-    check(&["frobnicate"], "frobnicate", "top, events, tree, connections, status");
+    check(
+        &["frobnicate"],
+        "frobnicate",
+        "top, events, tree, connections, status",
+    );
     check(&["--zzz"], "--zzz", "--help");
     check(&["top", "--onse"], "--onse", "--once");
     check(&["events", "--knd", "fork"], "--knd", "--kind");

@@ -2,6 +2,10 @@
 
 mod argv;
 mod balance;
+mod block;
+mod block_devices;
+mod block_latency;
+mod block_writeback;
 mod cleanup;
 mod cpu;
 mod exits;
@@ -11,6 +15,21 @@ mod identity;
 mod io;
 mod living_set;
 mod loss;
+mod memory;
+mod network;
+mod network_connections;
+mod network_ends;
+mod network_fetch;
+mod network_lives;
+mod network_loss;
+mod network_older;
+mod network_openings;
+mod network_rows;
+mod network_sharing;
+mod network_standing;
+mod network_unix;
+mod oom;
+mod signals;
 mod storm;
 
 /// Does what is to be watched.

@@ -71,6 +71,9 @@ impl Objects {
 pub struct ProgramInfo {
     pub name: String,
     pub map_ids: Vec<u32>,
+    /// How often and how long it has run, as far as that was counted: see [`RunStatistics`].
+    pub runs: u64,
+    pub run_ns: u64,
 }
 
 /// `None` when there is no such program any more.
@@ -81,13 +84,14 @@ pub fn program_info(id: u32) -> Option<ProgramInfo> {
         length: u32,
         info: u64,
     }
-    // `struct bpf_prog_info` up to its name: nr_map_ids at 52, map_ids at 56, name at 64.
+    // `struct bpf_prog_info` up to its run_cnt: nr_map_ids at 52, map_ids at 56, name at 64, run_time_ns at
+    // 192, run_cnt at 200.
     #[repr(C, align(8))]
-    struct Info([u8; 80]);
+    struct Info([u8; 208]);
     let mut request = [id, 0, 0, 0];
     let fd = bpf(BPF_PROG_GET_FD_BY_ID, &mut request)?;
     let mut map_ids = [0_u32; 64];
-    let mut info = Info([0; 80]);
+    let mut info = Info([0; 208]);
     info.0[52..56].copy_from_slice(&(map_ids.len() as u32).to_ne_bytes());
     info.0[56..64].copy_from_slice(&(map_ids.as_mut_ptr() as u64).to_ne_bytes());
     let mut request = InfoRequest {
@@ -101,10 +105,37 @@ pub fn program_info(id: u32) -> Option<ProgramInfo> {
     answer?;
     let count = u32::from_ne_bytes(info.0[52..56].try_into().ok()?) as usize;
     let name = info.0[64..80].split(|byte| *byte == 0).next()?;
+    let long = |at: usize| Some(u64::from_ne_bytes(info.0[at..at + 8].try_into().ok()?));
     Some(ProgramInfo {
         name: String::from_utf8_lossy(name).into_owned(),
         map_ids: map_ids.into_iter().take(count).collect(),
+        runs: long(200)?,
+        run_ns: long(192)?,
     })
+}
+
+/// While it lives the kernel counts how often and how long programs run, which makes each run some 20 ns
+/// longer.
+#[derive(Debug)]
+pub struct RunStatistics {
+    before: String,
+}
+
+const RUN_STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+impl RunStatistics {
+    /// `None` where that is not allowed.
+    pub fn enable() -> Option<Self> {
+        let before = std::fs::read_to_string(RUN_STATISTICS).ok()?;
+        std::fs::write(RUN_STATISTICS, "1").ok()?;
+        Some(Self { before })
+    }
+}
+
+impl Drop for RunStatistics {
+    fn drop(&mut self) {
+        let _ = std::fs::write(RUN_STATISTICS, self.before.trim());
+    }
 }
 
 fn ids(command: i32) -> BTreeSet<u32> {

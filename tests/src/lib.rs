@@ -4,10 +4,14 @@
 //! /proc, and from the `workload` program, which does one hard thing at a time and tells what it did.
 
 pub mod bpf;
+pub mod dialogue;
+pub mod finished;
+pub mod loop_device;
 pub mod procfs;
 pub mod procwatch;
 pub mod record;
 pub mod short;
 pub mod skip;
+pub mod top;
 pub mod wait;
 pub mod workload;

@@ -98,3 +98,56 @@ pub fn boot_ns() -> u64 {
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
+
+/// What the kernel counts of a process's I/O, in the names of procwatch: proc_pid_io(5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Io {
+    pub logical_read_bytes: u64,
+    pub logical_write_bytes: u64,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    pub cancelled_write_bytes: u64,
+}
+
+impl Io {
+    /// Of a process and the children that it has reaped; also when it is a zombie. `None` when it is gone.
+    pub fn of_process(pid: u64) -> Option<Self> {
+        Self::read(&format!("/proc/{pid}/io"))
+    }
+
+    /// Of a process's main thread alone. `None` when it is gone.
+    pub fn of_main_thread(pid: u64) -> Option<Self> {
+        Self::read(&format!("/proc/{pid}/task/{pid}/io"))
+    }
+
+    fn read(path: &str) -> Option<Self> {
+        let text = std::fs::read_to_string(path).ok()?;
+        let number = |name| colon_number(&text, name);
+        Some(Self {
+            logical_read_bytes: number("rchar")?,
+            logical_write_bytes: number("wchar")?,
+            read_bytes: number("read_bytes")?,
+            write_bytes: number("write_bytes")?,
+            cancelled_write_bytes: number("cancelled_write_bytes")?,
+        })
+    }
+
+    /// With the names of procwatch.
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("logical_read_bytes", self.logical_read_bytes),
+            ("logical_write_bytes", self.logical_write_bytes),
+            ("read_bytes", self.read_bytes),
+            ("write_bytes", self.write_bytes),
+            ("cancelled_write_bytes", self.cancelled_write_bytes),
+        ]
+    }
+}
+
+/// The number behind `name:` of a file such as `status`.
+pub fn colon_number(text: &str, name: &str) -> Option<u64> {
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    value.split_ascii_whitespace().next()?.parse().ok()
+}

@@ -164,12 +164,20 @@ impl Running {
     /// # Panics
     /// When the file cannot be read.
     pub fn written(&mut self) -> Vec<u8> {
+        self.written_from(0)
+    }
+
+    /// The same without that many bytes at the beginning.
+    ///
+    /// # Panics
+    /// As [`Self::written`].
+    pub fn written_from(&mut self, from: u64) -> Vec<u8> {
         // `read_at`, for the position is shared with the child, which writes at it.
         use std::os::unix::fs::FileExt as _;
         let length = self.stdout.metadata().expect("the file's length").len();
-        let mut bytes = vec![0; usize::try_from(length).expect("a length")];
+        let mut bytes = vec![0; usize::try_from(length - from).expect("a length")];
         self.stdout
-            .read_exact_at(&mut bytes, 0)
+            .read_exact_at(&mut bytes, from)
             .expect("what has been written");
         bytes
     }

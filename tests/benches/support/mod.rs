@@ -219,6 +219,10 @@ impl Running {
         self.output.bytes.load(Ordering::Relaxed)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn cpu_ns(&self) -> u64 {
         cpu_ns(self.child.id())
     }

@@ -7,10 +7,16 @@ mod child;
 mod clock;
 mod exits;
 mod families;
+mod fatal;
 mod figures;
 mod files;
+mod limit;
 mod load;
+mod memory;
+mod net;
 mod programs;
+mod resident;
+mod storage;
 mod threads;
 
 use serde_json::Value;
@@ -29,6 +35,10 @@ fn main() {
         }
         ["linger", comm, ..] => {
             programs::linger(comm);
+            return;
+        }
+        ["allocate", cgroup, mebibytes] => {
+            memory::allocate(cgroup, parse(mebibytes));
             return;
         }
         ["spawn", program, mark, first, count] => {
@@ -52,6 +62,23 @@ fn main() {
         ["contended", milliseconds] => figures::contended(parse(milliseconds)),
         ["files", directory] => files::own(directory),
         ["reaper", children] => files::reaper(parse(children)),
+        ["net", arguments @ ..] => net::role(arguments),
+        ["take-memory", arguments @ ..] => {
+            resident::take(arguments);
+            return;
+        }
+        ["hold-memory"] => {
+            resident::hold();
+            return;
+        }
+        ["fatal", arguments @ ..] => {
+            fatal::role(arguments);
+            return;
+        }
+        ["storage"] => {
+            storage::role();
+            return;
+        }
         other => panic!("unknown role {other:?}"),
     };
     println!("{told}");
