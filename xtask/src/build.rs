@@ -35,12 +35,16 @@ pub fn cargo(toolchain: Toolchain) -> Command {
     cargo
 }
 
-/// The absolute path of the release binary, in the target directory that xtask itself is in.
+/// The absolute path of the release binary.
 pub fn release_binary() -> Result<PathBuf> {
+    Ok(target_directory()?.join("release/procwatch"))
+}
+
+/// The target directory that xtask itself is in.
+pub fn target_directory() -> Result<PathBuf> {
     let xtask = env::current_exe().context("finding the target directory")?;
-    let target = xtask
-        .ancestors()
-        .nth(2)
-        .context("xtask is not in a target directory")?;
-    Ok(target.join("release/procwatch"))
+    let target = xtask.ancestors().nth(2);
+    Ok(target
+        .context("xtask is not in a target directory")?
+        .to_owned())
 }

@@ -119,12 +119,19 @@ pub fn rustup_home() -> Result<PathBuf> {
     home_of("RUSTUP_HOME", ".rustup")
 }
 
+/// A directory of ours for what is fetched once and can be fetched again (XDG Base Directories).
+pub fn cache() -> Result<PathBuf> {
+    Ok(home_of("XDG_CACHE_HOME", ".cache")?.join("procwatch"))
+}
+
 fn home_of(variable: &str, default: &str) -> Result<PathBuf> {
     if let Some(home) = env::var_os(variable).filter(|home| !home.is_empty()) {
         return Ok(home.into());
     }
     let home = env::home_dir().with_context(|| {
-        format!("neither {variable} nor HOME is set\ntry: set HOME to the home of the user who installed rustup")
+        format!(
+            "neither {variable} nor HOME is set\ntry: set HOME to the home of the user who installed rustup"
+        )
     })?;
     Ok(home.join(default))
 }
@@ -156,6 +163,20 @@ pub fn succeed(command: &mut Command, progress: Progress) -> Result<()> {
         bail!("`{line}` ended with {status}");
     }
     Ok(())
+}
+
+/// The standard output of a child that has to succeed.
+pub fn output(command: &mut Command) -> Result<String> {
+    let line = line_of(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("starting `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` ended with {}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The standard output of a child that answers a question, or `None` if it cannot.

@@ -12,8 +12,10 @@ mod bpf_linker;
 mod build;
 mod child;
 mod deny;
+mod kernels;
 mod packages;
 mod privilege;
+mod release;
 mod run;
 mod setup;
 mod test;
@@ -41,6 +43,9 @@ enum Task {
         /// Also what only tests and benches need
         #[arg(long)]
         tests: bool,
+        /// Also what booting other kernels needs
+        #[arg(long)]
+        kernels: bool,
     },
     /// Set up, then build procwatch
     Build {
@@ -64,6 +69,14 @@ enum Task {
     Bench {
         name: Option<String>,
         /// Arguments for the bench program
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Set up, build, then boot other kernels under emulation and run the kernel tests on each
+    Kernels {
+        /// The kernels, e.g. 5.10; all without one
+        names: Vec<String>,
+        /// Arguments for the test program, e.g. a filter
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
@@ -103,8 +116,12 @@ fn explain(error: &anyhow::Error) -> String {
 
 fn perform(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Setup { tests } => {
-            let purpose = if tests { Purpose::Test } else { Purpose::Build };
+        Task::Setup { tests, kernels } => {
+            let purpose = match (kernels, tests) {
+                (true, _) => Purpose::Kernels,
+                (false, true) => Purpose::Test,
+                (false, false) => Purpose::Build,
+            };
             setup::announce(setup::ensure(purpose)?);
         }
         Task::Build { release } => {
@@ -118,6 +135,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Run { arguments } => return run::procwatch(&arguments),
         Task::Test { arguments } => return test::all(&arguments),
         Task::Bench { name, arguments } => return test::bench(name.as_deref(), &arguments),
+        Task::Kernels { names, arguments } => return kernels::test(&names, &arguments),
         Task::Deny { advisories } => {
             return deny::install_and_check(if advisories {
                 Advisories::Fetch

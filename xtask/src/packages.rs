@@ -5,13 +5,14 @@
 //!
 //! Deliberately absent: removing packages, and other distributions (they get told what is missing).
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
     child::{self, Progress},
     privilege::Privilege,
+    release::{Mirror, Release},
 };
 
 pub struct Package {
@@ -106,6 +107,70 @@ pub const TESTS: &[Package] = &[
         proof: "/usr/bin/python3",
         why: "workloads with threads",
     },
+    Package {
+        name: "mount",
+        proof: "/usr/sbin/losetup",
+        why: "block devices of the tests' own",
+    },
+    Package {
+        name: "e2fsprogs",
+        proof: "/usr/sbin/mkfs.ext4",
+        why: "file systems on them",
+    },
+    Package {
+        name: "fio",
+        proof: "/usr/bin/fio",
+        why: "measures block devices, to compare with",
+    },
+    Package {
+        name: "time",
+        proof: "/usr/bin/time",
+        why: "tells memory and page faults, to compare with",
+    },
+    Package {
+        name: "iperf3",
+        proof: "/usr/bin/iperf3",
+        why: "throughput over loopback, with and without us",
+    },
+    Package {
+        name: "nginx-light",
+        proof: "/usr/sbin/nginx",
+        why: "a server under load, with and without us",
+    },
+    Package {
+        name: "wrk",
+        proof: "/usr/bin/wrk",
+        why: "that load",
+    },
+];
+
+/// To boot other kernels.
+pub const EMULATION: &[Package] = &[
+    Package {
+        name: "qemu-system-x86",
+        proof: "/usr/bin/qemu-system-x86_64",
+        why: "emulates the machine that another kernel boots on",
+    },
+    Package {
+        name: "busybox-static",
+        proof: "/bin/busybox",
+        why: "shell and mounts of that machine",
+    },
+    Package {
+        name: "cpio",
+        proof: "/usr/bin/cpio",
+        why: "packs what that kernel unpacks into its first file system",
+    },
+    Package {
+        name: "e2fsprogs",
+        proof: "/usr/sbin/mke2fs",
+        why: "makes the file system on that machine's disk",
+    },
+    Package {
+        name: "xz-utils",
+        proof: "/usr/bin/xz",
+        why: "unpacks kernel modules",
+    },
 ];
 
 /// The packages of `table` whose content is not there.
@@ -121,6 +186,43 @@ pub fn install(packages: &[&Package]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
+    let privilege = prepare(packages)?;
+    apt_get(privilege, &install_arguments(&[], packages)).context(
+        "installing Debian packages\ntry: read apt's messages above; Rust and LLVM 22 come from \
+         Debian 12's security suite (bookworm-security main)",
+    )?;
+    check(packages)
+}
+
+/// The same, but nothing that is installed has to go for them: where it would, because it is from
+/// backports, they are from there too.
+pub fn install_beside(packages: &[&Package]) -> Result<()> {
+    const STAY: &str = "--no-remove";
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let privilege = prepare(packages)?;
+    if let Err(error) = apt_get(privilege, &install_arguments(&[STAY], packages)) {
+        eprintln!("xtask: taking backports, which fit what is installed: {error:#}");
+        let mirror = Mirror::of_this_machine()?;
+        let suite = format!("{}-backports", mirror.codename);
+        let directory = child::cache()?.join("backports");
+        let release = Release::fetch(&mirror, &[&mirror.codename, &suite], &directory)?;
+        let options = release.options();
+        let mut beside = vec![STAY, "-t", &suite];
+        beside.extend(options.iter().map(String::as_str));
+        apt_get(privilege, &install_arguments(&beside, packages)).context(
+            "installing Debian packages beside those that are there\ntry: read apt's messages above, \
+             and install them by hand",
+        )?;
+        // Parts of it are root's where sudo was needed. What stays is in a cache.
+        let _ = fs::remove_dir_all(&directory);
+    }
+    check(packages)
+}
+
+/// Says what will be installed, and fetches the package lists.
+fn prepare(packages: &[&Package]) -> Result<Privilege> {
     for package in packages {
         eprintln!("xtask: installing {}: {}", package.name, package.why);
     }
@@ -143,12 +245,17 @@ pub fn install(packages: &[&Package]) -> Result<()> {
     if let Err(error) = apt_get(privilege, &["update"]) {
         eprintln!("xtask: going on with the package lists at hand: {error:#}");
     }
+    Ok(privilege)
+}
+
+fn install_arguments<'a>(options: &[&'a str], packages: &[&Package]) -> Vec<&'a str> {
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(&names);
-    apt_get(privilege, &arguments).context(
-        "installing Debian packages\ntry: read apt's messages above; Rust and LLVM 22 come from \
-         Debian 12's security suite (bookworm-security main)",
-    )?;
+    arguments.extend(options);
+    arguments.extend(packages.iter().map(|package| package.name));
+    arguments
+}
+
+fn check(packages: &[&Package]) -> Result<()> {
     for package in packages {
         if !Path::new(package.proof).exists() {
             bail!(

@@ -11,11 +11,14 @@ use crate::{
     toolchain::{Choice, Toolchain},
 };
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Each needs what those before it need.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     Build,
     /// Tests and benches: loads and reference programs as well.
     Test,
+    /// Tests on other kernels: an emulator as well.
+    Kernels,
 }
 
 /// Returns the toolchain that compiles the kernel programs.
@@ -32,10 +35,13 @@ fn ensure_parts(purpose: Purpose) -> Result<Toolchain> {
     if !linker_fits {
         missing.extend(bpf_linker::missing_packages());
     }
-    if purpose == Purpose::Test {
+    if purpose >= Purpose::Test {
         missing.extend(packages::missing(packages::TESTS));
     }
     packages::install(&missing)?;
+    if purpose >= Purpose::Kernels {
+        packages::install_beside(&packages::missing(packages::EMULATION))?;
+    }
 
     choice.link()?;
     if !linker_fits {

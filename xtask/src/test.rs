@@ -24,9 +24,9 @@ use crate::{
 /// Compiled for the BPF target by procwatch's build script, never for the host.
 const KERNEL_CRATE: &str = "procwatch-ebpf";
 /// Holds the tests and benches that drive the release binary.
-const DRIVING_CRATE: &str = "procwatch-tests";
+pub const DRIVING_CRATE: &str = "procwatch-tests";
 /// Tells those the absolute path of that binary.
-const BINARY: &str = "PROCWATCH_BIN";
+pub const BINARY: &str = "PROCWATCH_BIN";
 
 enum Outcome {
     Passed,
