@@ -382,7 +382,7 @@ impl Collector {
     }
 
     fn read_losses(&mut self) -> io::Result<()> {
-        let Some(session) = &self.session else {
+        let Some(session) = &mut self.session else {
             return Ok(());
         };
         self.losses = session.losses()?;

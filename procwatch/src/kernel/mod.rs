@@ -11,6 +11,7 @@ mod layout;
 mod older;
 mod probes;
 mod session;
+mod skips;
 
 pub use decode::{Decoder, MalformedRecord};
 pub use layout::LayoutError;

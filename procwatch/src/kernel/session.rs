@@ -32,6 +32,7 @@ use super::{
         ACTIVE_TASKS, Figures, Hook, PER_CPU, PROBES, ProbeState, SETTLE, SOCKET_FILES, SOCKETS,
         TASKS,
     },
+    skips::Skips,
 };
 use crate::model::{
     connection::Connection,
@@ -121,6 +122,7 @@ pub struct Session {
     /// A socket's entry goes with the socket.
     connections: MapData,
     states: BTreeMap<&'static str, ProbeState>,
+    skips: Skips,
     decoder: Decoder,
     buffer: Vec<u8>,
     /// Records of the ring buffer that could not be decoded.
@@ -182,6 +184,7 @@ impl Session {
         let Map::SkStorage(connections) = take_map(&mut ebpf, "CONNECTIONS")? else {
             return Err(AttachError::Load("CONNECTIONS is another map".to_owned()));
         };
+        let skips = Skips::of(&ebpf);
         let mut session = Self {
             ebpf,
             events,
@@ -195,6 +198,7 @@ impl Session {
                 unmeasured: Vec::new(),
             },
             states,
+            skips,
             buffer: Vec::new(),
             malformed: 0,
         };
@@ -369,7 +373,8 @@ impl Session {
     ///
     /// # Errors
     /// When a map cannot be read.
-    pub fn losses(&self) -> io::Result<Losses> {
+    pub fn losses(&mut self) -> io::Result<Losses> {
+        let skipped = self.skips.count();
         let count = |kind: LossKind| -> io::Result<u64> {
             let per_cpu = self
                 .losses
@@ -389,6 +394,7 @@ impl Session {
             block: count(LossKind::Block)?,
             oom: count(LossKind::Oom)?,
             signal: count(LossKind::Signal)?,
+            skipped,
             crowded_out: 0,
             malformed: self.malformed,
             output: 0,

@@ -253,6 +253,9 @@ pub struct Losses {
     pub block: u64,
     pub oom: u64,
     pub signal: u64,
+    /// Hooks that were reached while their program was under way on the same CPU, and at which the kernel
+    /// therefore ran nothing: of each, a record or an addition is missing.
+    pub skipped: u64,
     /// Ended processes that a sample had no room to name: their sum is in [`Sample::nameless`].
     pub crowded_out: u64,
     /// Records that could not be decoded.
@@ -262,7 +265,7 @@ pub struct Losses {
 }
 
 impl Losses {
-    pub fn entries(&self) -> [(&'static str, u64); 14] {
+    pub fn entries(&self) -> [(&'static str, u64); 15] {
         [
             ("fork", self.fork),
             ("exec", self.exec),
@@ -275,6 +278,7 @@ impl Losses {
             ("block", self.block),
             ("oom", self.oom),
             ("signal", self.signal),
+            ("skipped", self.skipped),
             ("crowded_out", self.crowded_out),
             ("malformed", self.malformed),
             ("output", self.output),
