@@ -8,7 +8,6 @@ use core::arch::asm;
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::bpf_ktime_get_boot_ns,
     macros::{btf_tracepoint, map},
     maps::{Array, HashMap, LruHashMap},
     programs::BtfTracePointContext,
@@ -66,12 +65,6 @@ fn device(disk: u32) -> Option<*mut DeviceTotals> {
     }
     let _ = DEVICES.insert(disk, NEW_DEVICE.get(0)?, BPF_NOEXIST);
     DEVICES.get_ptr_mut(disk)
-}
-
-#[inline(always)]
-fn now_ns() -> u64 {
-    // SAFETY: a helper without arguments.
-    unsafe { bpf_ktime_get_boot_ns() }
 }
 
 /// The bio that a tracepoint passes: first, and after a queue before 5.12.
@@ -148,7 +141,7 @@ fn try_bio_queue(bio: Option<Bio>) -> Option<()> {
     }
     let in_flight = InFlight {
         process,
-        queued_ns: now_ns(),
+        queued_ns: ring::now_ns(),
         issued_ns: 0,
         disk,
         is_write: u32::from(direction == Direction::Write),
@@ -231,7 +224,7 @@ pub fn pw_rq_issue(context: BtfTracePointContext) -> i32 {
         && let Some(bio) = IN_FLIGHT.get_ptr_mut(first_bio(request))
     {
         // SAFETY: alive; a request is issued by one CPU at a time.
-        unsafe { (*bio).issued_ns = now_ns() };
+        unsafe { (*bio).issued_ns = ring::now_ns() };
     }
     0
 }
@@ -253,7 +246,7 @@ fn try_rq_complete(request: u64) -> Option<()> {
     }
     // What is completed in parts was timed with its first.
     let _ = IN_FLIGHT.remove(first_bio(request));
-    let latency_ns = now_ns().saturating_sub(bio.issued_ns);
+    let latency_ns = ring::now_ns().saturating_sub(bio.issued_ns);
     let queue_ns = bio.issued_ns.saturating_sub(bio.queued_ns);
     if let Some(device) = DEVICES.get_ptr_mut(bio.disk) {
         // SAFETY: alive.

@@ -10,14 +10,14 @@ use core::{
 };
 
 use aya_ebpf::{
-    helpers::generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns, bpf_sk_storage_get},
+    helpers::generated::{bpf_get_current_comm, bpf_sk_storage_get},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use procwatch_common::{
     COMM_LEN,
     connections::{Connection, ConnectionRecord},
-    lifecycle::{RecordHeader, RecordKind},
+    lifecycle::RecordKind,
     loss::LossKind,
     totals::{FlowTotals, RawProcessId},
 };
@@ -99,12 +99,6 @@ pub fn open(sock: Sock) -> Option<*mut Connection> {
         ring::count_loss(LossKind::Connection);
     }
     connection
-}
-
-#[inline(always)]
-fn now_ns() -> u64 {
-    // SAFETY: a helper without arguments.
-    unsafe { bpf_ktime_get_boot_ns() }
 }
 
 /// A process is using the socket in a call: it is the owner, unless another one came first. The call has
@@ -260,7 +254,7 @@ fn begin(sock: Sock, flags: u32) -> Option<()> {
         (*connection).owner = process;
         (*connection).flags = flags;
         if flags & Connection::OUTGOING != 0 {
-            (*connection).connecting_ns = now_ns();
+            (*connection).connecting_ns = ring::now_ns();
         }
         own_comm(connection);
     }
@@ -276,7 +270,7 @@ fn established(sock: Sock, old: i32) -> Option<()> {
     };
     // SAFETY: alive.
     unsafe {
-        (*connection).opened_ns = now_ns();
+        (*connection).opened_ns = ring::now_ns();
         sock.write_ends(&raw mut (*connection).ends);
         // Two ends that connect to each other at the same time come by another state.
         let is_outgoing = old == TCP_SYN_SENT || (*connection).flags & Connection::OUTGOING != 0;
@@ -301,7 +295,7 @@ fn closed(sock: Sock, old: i32) -> Option<()> {
     let connection = of(sock)?;
     // SAFETY: alive.
     unsafe {
-        (*connection).closed_ns = now_ns();
+        (*connection).closed_ns = ring::now_ns();
         if (*connection).ends.family == 0 {
             sock.write_ends(&raw mut (*connection).ends);
         }
@@ -391,12 +385,7 @@ pub unsafe fn write(
     };
     // SAFETY: the caller's promise. Piece by piece: the stack has no room for it all.
     unsafe {
-        (&raw mut (*record).header).write(RecordHeader {
-            time_ns: now_ns(),
-            process: (*connection).owner,
-            kind: kind as u32,
-            reserved: 0,
-        });
+        (&raw mut (*record).header).write(ring::header(kind, (*connection).owner));
         (&raw mut (*record).socket).write(sock.as_ptr() as u64);
         if (*connection).ends.family == 0 {
             sock.write_ends(&raw mut (*record).ends);

@@ -1,14 +1,14 @@
 //! Deaths from outside: the OOM killer's victims, and signals that end their target.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_ktime_get_boot_ns},
+    helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_comm},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use procwatch_common::{
     COMM_LEN,
     deaths::{OomRecord, SignalRecord},
-    lifecycle::{RecordHeader, RecordKind},
+    lifecycle::RecordKind,
     loss::LossKind,
     tasks::MemoryPages,
     totals::RawProcessId,
@@ -37,17 +37,6 @@ const SI_QUEUE: i32 = -1;
 const SI_TKILL: i32 = -6;
 const SI_KERNEL: i32 = 0x80;
 const SI_CODE_OFFSET: u32 = 8;
-
-#[inline(always)]
-fn header(kind: RecordKind, process: RawProcessId) -> RecordHeader {
-    RecordHeader {
-        // SAFETY: a helper without arguments.
-        time_ns: unsafe { bpf_ktime_get_boot_ns() },
-        process,
-        kind: kind as u32,
-        reserved: 0,
-    }
-}
 
 #[inline(always)]
 fn current_comm(into: &mut [u8; COMM_LEN]) {
@@ -112,7 +101,7 @@ unsafe fn write_oom(
     // SAFETY: the caller's promise.
     unsafe {
         record.write(OomRecord {
-            header: header(RecordKind::Oom, process),
+            header: ring::header(RecordKind::Oom, process),
             asker: asker.id,
             asker_cgroup_id: bpf_get_current_cgroup_id(),
             cgroup_id,
@@ -169,7 +158,7 @@ fn try_signal(context: &BtfTracePointContext) -> Option<()> {
         // SAFETY: reserved, aligned to 8 bytes, and written whole.
         unsafe {
             record.write(SignalRecord {
-                header: header(RecordKind::Signal, target.process()),
+                header: ring::header(RecordKind::Signal, target.process()),
                 sender: sender.map_or(RawProcessId::NONE, |sender| sender.id),
                 signal,
                 code: code as u32,

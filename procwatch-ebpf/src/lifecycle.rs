@@ -5,15 +5,13 @@
 use core::ptr::read_volatile;
 
 use aya_ebpf::{
-    helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user},
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user},
     macros::{btf_tracepoint, map},
     maps::{HashMap, PerCpuArray},
     programs::BtfTracePointContext,
 };
 use procwatch_common::{
-    lifecycle::{
-        ARGV_MAX, ExecRecord, ExitRecord, FinalRecord, ForkRecord, RecordHeader, RecordKind,
-    },
+    lifecycle::{ARGV_MAX, ExecRecord, ExitRecord, FinalRecord, ForkRecord, RecordKind},
     loss::LossKind,
     totals::{
         AddedUp, BlockTotals, DepartedTotals, FlowTotals, ProcessTotals, RawProcessId, RawTotals,
@@ -25,17 +23,6 @@ use crate::{
     kernel::{Signal, Task, layout},
     ring,
 };
-
-#[inline(always)]
-fn header(kind: RecordKind, process: RawProcessId) -> RecordHeader {
-    RecordHeader {
-        // SAFETY: a helper without arguments.
-        time_ns: unsafe { bpf_ktime_get_boot_ns() },
-        process,
-        kind: kind as u32,
-        reserved: 0,
-    }
-}
 
 #[inline(always)]
 fn task_argument(context: &BtfTracePointContext, index: usize) -> Option<Task> {
@@ -59,7 +46,7 @@ fn try_fork(context: &BtfTracePointContext) -> Option<()> {
         // SAFETY: reserved, aligned to 8 bytes, and written whole.
         unsafe {
             record.write(ForkRecord {
-                header: header(RecordKind::Fork, child.process()),
+                header: ring::header(RecordKind::Fork, child.process()),
                 // Not the first argument: with CLONE_PARENT the parent is another process.
                 parent: child.parent_process(),
                 cgroup_id: child.cgroup_id(),
@@ -144,7 +131,7 @@ fn try_exec(context: &BtfTracePointContext) -> Option<()> {
     // SAFETY: an element of a map, written whole.
     unsafe {
         record.write(ExecRecord {
-            header: header(RecordKind::Exec, task.process()),
+            header: ring::header(RecordKind::Exec, task.process()),
             parent: task.parent_process(),
             cgroup_id: task.cgroup_id(),
             uid: task.uid(),
@@ -225,7 +212,7 @@ fn try_exit(context: &BtfTracePointContext) -> Option<()> {
         // SAFETY: reserved, aligned to 8 bytes, and written whole.
         unsafe {
             record.write(ExitRecord {
-                header: header(RecordKind::Exit, process),
+                header: ring::header(RecordKind::Exit, process),
                 parent: leader.parent_process(),
                 totals: ProcessTotals {
                     task: totals,
@@ -313,7 +300,7 @@ fn try_free(context: &BtfTracePointContext) -> Option<()> {
     // SAFETY: this CPU's element, written whole; programs do not migrate while they run.
     unsafe {
         record.write(FinalRecord {
-            header: header(RecordKind::Final, process),
+            header: ring::header(RecordKind::Final, process),
             totals: ProcessTotals {
                 task: totals,
                 flows: FlowTotals::ZERO,

@@ -8,12 +8,17 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     helpers::generated::{
-        bpf_ringbuf_output, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+        bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_query, bpf_ringbuf_reserve,
+        bpf_ringbuf_submit,
     },
     macros::map,
     maps::{PerCpuArray, RingBuf},
 };
-use procwatch_common::loss::LossKind;
+use procwatch_common::{
+    lifecycle::{RecordHeader, RecordKind},
+    loss::LossKind,
+    totals::RawProcessId,
+};
 
 use crate::kernel::layout;
 
@@ -27,6 +32,24 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 #[map]
 static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossKind::COUNT, 0);
+
+/// Nanoseconds since boot, time asleep included.
+#[inline(always)]
+pub fn now_ns() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// What every record begins with.
+#[inline(always)]
+pub fn header(kind: RecordKind, process: RawProcessId) -> RecordHeader {
+    RecordHeader {
+        time_ns: now_ns(),
+        process,
+        kind: kind as u32,
+        reserved: 0,
+    }
+}
 
 #[inline(always)]
 fn events() -> *mut c_void {
