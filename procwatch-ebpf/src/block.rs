@@ -25,7 +25,7 @@ use crate::{
         bio::{Direction, direction_of},
         layout, probe,
     },
-    ring, writeback,
+    quiet, ring, writeback,
 };
 
 const BPF_NOEXIST: u64 = 1;
@@ -267,6 +267,7 @@ fn try_rq_complete(request: u64) -> Option<()> {
         add_to(&raw mut (*entry).block.latency_ns, latency_ns);
         add_to(&raw mut (*entry).block.queue_ns, queue_ns);
     }
+    quiet::disturb(&bio.process);
     Some(())
 }
 

@@ -5,10 +5,12 @@
 //! one number tells that there is nothing to write, read and merge. Few members are looked at, for
 //! what a pass costs is cache lines fetched from tasks that nobody else touches.
 //!
-//! What can change while a process sleeps is its parent, which is looked at, and its cgroup, and its resident
+//! What is charged to a process while it sleeps, as write-back is, [disturbs](disturb) it. What else can
+//! change meanwhile is its parent, which is looked at, and its cgroup, and its resident
 //! set when pages are reclaimed, which are not: a pass over all threads brings them up to date.
 
 use aya_ebpf::{macros::map, maps::Array};
+use procwatch_common::totals::RawProcessId;
 
 use crate::kernel::{Signal, Task};
 
@@ -69,6 +71,21 @@ impl LastSeen {
         if let Some(last) = LAST_SEEN.get_ptr_mut(self.tid % PLACES) {
             // SAFETY: an element of an array, and one pass runs at a time.
             unsafe { last.write(self) };
+        }
+    }
+}
+
+/// Has a process handed over by the next pass, though it has not run: something was charged to it while it
+/// slept.
+#[inline(always)]
+pub fn disturb(process: &RawProcessId) {
+    if let Some(last) = LAST_SEEN.get_ptr_mut(process.tgid % PLACES) {
+        // SAFETY: an element of an array. Should a pass just remember this very process, it is handed over
+        // by the next pass over all threads.
+        unsafe {
+            if (*last).tid == process.tgid {
+                (*last).tid = 0;
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         CurrentProcess,
         bio::{FileId, has_dirty_pages, inode_of_mapping, regular_file},
     },
+    quiet,
 };
 
 /// Files with dirty pages that are told apart; the one that was dirtied longest ago gives way.
@@ -94,5 +95,6 @@ pub fn charge(file: FileId, bytes: u64) -> bool {
     };
     // SAFETY: alive, and changed by atomic operations only.
     unsafe { add_to(&raw mut (*entry).block.writeback_bytes, bytes) };
+    quiet::disturb(&dirtier.process);
     true
 }
