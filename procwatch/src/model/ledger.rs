@@ -4,7 +4,8 @@
 //!
 //! | field | rule |
 //! |---|---|
-//! | every total, peak RSS | the highest reading: totals never fall, and a lower one has missed a thread |
+//! | every total | the highest reading: totals never fall, and a lower one has missed a thread |
+//! | peak RSS | the closing record's; else the highest reading |
 //! | exe, argv | the last exec record; else the parent's at the fork; else /proc, once |
 //! | comm, uid, cgroup | the latest reading from any source |
 //! | parent now | the latest of pass and exit record; until then the fork record |

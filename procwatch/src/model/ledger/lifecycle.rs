@@ -220,7 +220,10 @@ impl Ledger {
             return;
         };
         account.sample.totals.raise_to(&closed.totals);
-        raise(&mut account.sample.peak_rss_bytes, closed.peak_rss_bytes);
+        // What `wait4` tells, though a pass that added up every CPU's share may have seen a little more.
+        if closed.peak_rss_bytes > 0 {
+            account.sample.peak_rss_bytes = Some(closed.peak_rss_bytes);
+        }
         let ending = Ending {
             time_ns: account
                 .sample
