@@ -106,7 +106,18 @@ pub(super) fn listen(
 /// One line to standard error once everything is attached that can be.
 fn announce(status: &Status) {
     match &status.degraded {
-        None => eprintln!("ready: {} hooks attached", status.probes.len()),
+        None => {
+            let measuring = status
+                .probes
+                .iter()
+                .filter(|(_, state)| state.is_measuring());
+            let (attached, all) = (measuring.count(), status.probes.len());
+            let missing = match all - attached {
+                0 => String::new(),
+                missing => format!(", {missing} missing: `procwatch status` says which and why"),
+            };
+            eprintln!("ready: {attached} hooks attached{missing}");
+        }
         Some(why) => eprintln!("ready: on /proc alone, sampled and not exact: {why}"),
     }
 }

@@ -63,11 +63,31 @@ fn attach_one_way(
     Err(refusal.unwrap_or_else(|| AttachError::Load(format!("{} has no way", probe.program))))
 }
 
+/// All programs of a way, or none: half of one would count some of what the next way counts.
 fn attach_way(ebpf: &mut Ebpf, btf: &AyaBtf, way: &Way) -> Result<(), AttachError> {
-    for (program, hook) in way.programs {
-        attach(ebpf, program, *hook, btf)?;
+    for (position, (program, hook)) in way.programs.iter().enumerate() {
+        if let Err(error) = attach(ebpf, program, *hook, btf) {
+            for (attached, hook) in &way.programs[..position] {
+                detach(ebpf, attached, *hook);
+            }
+            return Err(error);
+        }
     }
     Ok(())
+}
+
+/// Takes a program out of the kernel again. What has been attached can be found and unloaded.
+fn detach(ebpf: &mut Ebpf, name: &str, hook: Hook) {
+    let Some(program) = ebpf.program_mut(name) else {
+        return;
+    };
+    let _ = match hook {
+        Hook::BtfTracepoint(_) => {
+            <&mut BtfTracePoint>::try_from(program).and_then(BtfTracePoint::unload)
+        }
+        Hook::FunctionExit(_) => <&mut FExit>::try_from(program).and_then(FExit::unload),
+        Hook::Iterator(_) => <&mut Iter>::try_from(program).and_then(Iter::unload),
+    };
 }
 
 fn attach(
