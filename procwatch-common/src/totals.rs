@@ -191,6 +191,10 @@ pub struct AddedUp {
 
 const _: () = assert!(size_of::<AddedUp>() == 17 * 8);
 
+// SAFETY: a repr(C) struct of u64 only: no padding, every bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for AddedUp {}
+
 impl AddedUp {
     pub const ZERO: Self = Self {
         departed: DepartedTotals::ZERO,

@@ -325,6 +325,11 @@ impl Collector {
                 self.unsettled += 1;
             }
         }
+        if let Some(session) = &mut self.session {
+            for id in self.ledger.take_unreleased() {
+                session.forget(id);
+            }
+        }
         if is_full && now.boot_ns >= self.hole_search_due_ns {
             self.hole_search_due_ns = now.boot_ns + HOLE_SEARCH_INTERVAL_NS;
             self.search_holes(now.boot_ns, tell)?;

@@ -111,6 +111,8 @@ impl Collector {
         for id in missing {
             self.ledger.vanished(id, tell);
         }
+        // No programs keep anything for them.
+        self.ledger.take_unreleased();
         Ok(taken)
     }
 }

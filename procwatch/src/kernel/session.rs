@@ -17,7 +17,7 @@ use procwatch_common::{
     block::DeviceTotals,
     lifecycle::FinalRecord,
     loss::LossKind,
-    totals::{ProcessTotals, RawProcessId},
+    totals::{AddedUp, ProcessTotals, RawProcessId},
 };
 use thiserror::Error;
 
@@ -37,6 +37,7 @@ use super::{
 use crate::model::{
     connection::Connection,
     device::DeviceSample,
+    identity::ProcessId,
     observation::{Observation, PassScope, ThreadSeen},
     sample::Losses,
     totals::{Counter, Totals},
@@ -119,6 +120,7 @@ pub struct Session {
     lost_totals: PerCpuArray<MapData, ProcessTotals>,
     unsent: HashMap<MapData, RawProcessId, FinalRecord>,
     devices: HashMap<MapData, u32, DeviceTotals>,
+    added_up: HashMap<MapData, RawProcessId, AddedUp>,
     /// A socket's entry goes with the socket.
     connections: MapData,
     states: BTreeMap<&'static str, ProbeState>,
@@ -181,6 +183,7 @@ impl Session {
             PerCpuArray::try_from(take_map(&mut ebpf, "LOST_TOTALS")?).map_err(bad_map)?;
         let unsent = HashMap::try_from(take_map(&mut ebpf, "UNSENT")?).map_err(bad_map)?;
         let devices = HashMap::try_from(take_map(&mut ebpf, "DEVICES")?).map_err(bad_map)?;
+        let added_up = HashMap::try_from(take_map(&mut ebpf, "ADDED_UP")?).map_err(bad_map)?;
         let Map::SkStorage(connections) = take_map(&mut ebpf, "CONNECTIONS")? else {
             return Err(AttachError::Load("CONNECTIONS is another map".to_owned()));
         };
@@ -192,6 +195,7 @@ impl Session {
             lost_totals,
             unsent,
             devices,
+            added_up,
             connections,
             decoder: Decoder {
                 page_size: rustix::param::page_size() as u64,
@@ -240,6 +244,17 @@ impl Session {
             each(Observation::Closed(self.decoder.closed(&record)));
         }
         Ok(())
+    }
+
+    /// Frees what the programs had added up for a process whose release they have not seen.
+    pub fn forget(&mut self, id: ProcessId) {
+        let key = RawProcessId {
+            start_time_ns: id.start_time_ns,
+            tgid: id.pid,
+            reserved: 0,
+        };
+        // Most have nothing there.
+        let _ = self.added_up.remove(&key);
     }
 
     /// One pass over the threads of the host.
@@ -323,12 +338,16 @@ impl Session {
         Ok(connections)
     }
 
-    /// Every block device with a request queue that has been used since the session started, by number.
+    /// Every block device with a request queue that has been used since the session started, by number; none
+    /// where a hook for them is missing, for half of their figures would be 0 and not true.
     ///
     /// # Errors
     /// When the map cannot be read.
     pub fn devices(&self) -> io::Result<Vec<DeviceSample>> {
         let mut devices = Vec::new();
+        if !self.measures(Figures::Block) {
+            return Ok(devices);
+        }
         for entry in &self.devices {
             let (number, totals) = entry.map_err(io::Error::other)?;
             devices.push(super::decode::device(number, &totals));

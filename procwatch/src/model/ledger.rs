@@ -87,6 +87,8 @@ pub struct Ledger {
     pass: Pass,
     /// Closed without a closing record: what the kernel counted as nameless has these in it.
     closed_without_record: Closing,
+    /// Those of them that have not been asked for: at most as many as have ended since the last pass.
+    unreleased: Vec<ProcessId>,
     /// Ended processes that one sample had no room for.
     crowded_out: Closing,
     /// Processes that started before this were there already: their birth is no event.

@@ -193,8 +193,15 @@ impl Ledger {
     fn close_without_record(&mut self, id: ProcessId, ending: Ending, tell: &mut dyn FnMut(Event)) {
         if let Some(account) = self.accounts.get(&id) {
             self.closed_without_record.add(&account.sample.totals);
+            self.unreleased.push(id);
         }
         self.close(id, ending, tell);
+    }
+
+    /// The processes that have ended without a closing record since this was last called: whoever keeps
+    /// something for them until that comes need not.
+    pub fn take_unreleased(&mut self) -> Vec<ProcessId> {
+        std::mem::take(&mut self.unreleased)
     }
 
     /// Whether a process has been missing from passes for longer than its exit record could be held up
