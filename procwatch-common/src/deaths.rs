@@ -19,18 +19,15 @@ pub struct OomRecord {
     /// Whose allocation could not be met.
     pub asker: RawProcessId,
     pub asker_cgroup_id: u64,
-    pub cgroup_id: u64,
     pub memory: MemoryPages,
     /// `oom_score_adj` of the victim, as the bits of an `i32`.
     pub score_adjustment: u32,
-    pub uid: u32,
     pub asker_comm: [u8; COMM_LEN],
     pub comm: [u8; COMM_LEN],
     pub flags: u32,
-    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<OomRecord>() == 144);
+const _: () = assert!(size_of::<OomRecord>() == 128);
 
 impl OomRecord {
     /// This kernel names the victim's pid only; the rest of the victim's figures is unknown.

@@ -84,13 +84,11 @@ unsafe fn write_oom(
     process: RawProcessId,
     victim: Option<Task>,
 ) {
-    let (mut cgroup_id, mut uid, mut score_adjustment) = (0, 0, 0);
+    let mut score_adjustment = 0;
     let mut memory = MemoryPages::ZERO;
     let mut flags = OomRecord::PID_ONLY;
     if let Some(victim) = victim {
         flags = 0;
-        cgroup_id = victim.cgroup_id();
-        uid = victim.uid();
         if let Some(mm) = victim.mm() {
             memory = mm.pages();
         }
@@ -104,14 +102,11 @@ unsafe fn write_oom(
             header: ring::header(RecordKind::Oom, process),
             asker: asker.id,
             asker_cgroup_id: bpf_get_current_cgroup_id(),
-            cgroup_id,
             memory,
             score_adjustment,
-            uid,
             asker_comm: [0; 16],
             comm: [0; 16],
             flags,
-            reserved: 0,
         });
         current_comm(&mut (*record).asker_comm);
         if let Some(victim) = victim {

@@ -9,7 +9,7 @@ use crate::{
     cli::json::rfc3339,
     collector::Now,
     model::{
-        connection::{Connection, Direction, Peers, Protocol},
+        connection::{Connection, Direction, Peers},
         escape::{csv_field, fit, terminal},
         units::{format_bytes, format_nanoseconds},
     },
@@ -78,9 +78,7 @@ pub fn table(
         out.push_str(&fit(line.trim_end(), width));
         out.push('\n');
     }
-    let is_older = |one: &&&Connection| one.protocol == Protocol::Tcp && one.opened_ns.is_none();
-    let older = connections.iter().filter(is_older).count();
-    if older > 0 {
+    if connections.iter().any(|one| one.is_older()) {
         let note =
             "Without an age: open before this began; what went over it is counted from then on.";
         out.push_str(&fit(note, width));

@@ -22,7 +22,11 @@ pub fn text(event: &Event, now: Now) -> String {
         || "time unknown".to_owned(),
         |boot_ns| rfc3339(now.wall_at(boot_ns)),
     );
-    let pid = event.id.pid;
+    // 0 stands for an owner that is not known.
+    let pid = match event.id.pid {
+        0 => "-".to_owned(),
+        pid => pid.to_string(),
+    };
     let comm = terminal(&event.facts.comm);
     let what = match &event.kind {
         EventKind::Fork => format!("by {}", event.parent.map_or(0, |parent| parent.pid)),
@@ -153,6 +157,9 @@ fn fatal_signal(signal: &FatalSignal) -> String {
             sender.id.pid,
             terminal(&sender.comm)
         ),
+        None if signal.code.is_none() => {
+            format!("signal {}, which nobody was seen to send", signal.signal)
+        }
         None => format!("signal {} from the kernel", signal.signal),
     }
 }

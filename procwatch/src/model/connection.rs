@@ -102,6 +102,12 @@ impl SocketState {
 }
 
 impl Connection {
+    /// A connection that was open before collection began: its bytes count from there.
+    pub fn is_older(&self) -> bool {
+        let is_connection = self.protocol == Protocol::Tcp && self.remote.is_some();
+        is_connection && self.opened_ns.is_none() && self.connecting_ns.is_none()
+    }
+
     /// From the first SYN to establishment. `None` for what was accepted, and what failed.
     pub fn connect_latency_ns(&self) -> Option<u64> {
         Some(self.opened_ns?.saturating_sub(self.connecting_ns?))
@@ -273,6 +279,19 @@ mod tests {
         assert_eq!(peer_of(0), Some(2));
         assert_eq!(peer_of(2), None, "another namespace's loopback");
         assert_eq!(peer_of(4), Some(6));
+    }
+
+    #[test]
+    fn only_what_was_open_before_is_older() {
+        let mut connection = connection(1, 1, "[::1]:1", "[::1]:2");
+        assert!(!connection.is_older());
+        connection.opened_ns = None;
+        assert!(connection.is_older());
+        connection.connecting_ns = Some(90);
+        assert!(!connection.is_older(), "it has begun to connect");
+        connection.connecting_ns = None;
+        connection.remote = None;
+        assert!(!connection.is_older(), "a listener");
     }
 
     #[test]
