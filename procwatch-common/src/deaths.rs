@@ -2,29 +2,20 @@
 
 use crate::{COMM_LEN, lifecycle::RecordHeader, tasks::MemoryPages, totals::RawProcessId};
 
-/// The kernel chose a victim to free memory. The header's process is the victim.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct OomRecord {
-    pub header: RecordHeader,
-    /// Whose allocation could not be met.
-    pub asker: RawProcessId,
-    pub asker_cgroup_id: u64,
-    pub memory: MemoryPages,
-    /// `oom_score_adj` of the victim, as the bits of an `i32`.
-    pub score_adjustment: u32,
-    pub asker_comm: [u8; COMM_LEN],
-    pub comm: [u8; COMM_LEN],
-    pub flags: u32,
+record! {
+    /// The kernel chose a victim to free memory. The header's process is the victim.
+    pub struct OomRecord {
+        pub header: RecordHeader,
+        /// Whose allocation could not be met.
+        pub asker: RawProcessId,
+        pub asker_cgroup_id: u64,
+        pub memory: MemoryPages,
+        /// `oom_score_adj` of the victim, as the bits of an `i32`.
+        pub score_adjustment: u32,
+        pub asker_comm: [u8; COMM_LEN],
+        pub comm: [u8; COMM_LEN],
+        pub flags: u32,
+    }
 }
 
 const _: () = assert!(size_of::<OomRecord>() == 128);
@@ -34,29 +25,20 @@ impl OomRecord {
     pub const PID_ONLY: u32 = 1;
 }
 
-/// A signal that ends its target, or may. The header's process is the target.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct SignalRecord {
-    pub header: RecordHeader,
-    /// All zero when the kernel sent it.
-    pub sender: RawProcessId,
-    pub signal: u32,
-    /// `si_code`, as the bits of an `i32`.
-    pub code: u32,
-    pub sender_comm: [u8; COMM_LEN],
-    pub comm: [u8; COMM_LEN],
-    pub flags: u32,
-    pub reserved: u32,
+record! {
+    /// A signal that ends its target, or may. The header's process is the target.
+    pub struct SignalRecord {
+        pub header: RecordHeader,
+        /// All zero when the kernel sent it.
+        pub sender: RawProcessId,
+        pub signal: u32,
+        /// `si_code`, as the bits of an `i32`.
+        pub code: u32,
+        pub sender_comm: [u8; COMM_LEN],
+        pub comm: [u8; COMM_LEN],
+        pub flags: u32,
+        pub reserved: u32,
+    }
 }
 
 const _: () = assert!(size_of::<SignalRecord>() == 96);

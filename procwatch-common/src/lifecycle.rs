@@ -29,74 +29,47 @@ pub enum RecordKind {
     Signal = 9,
 }
 
-/// Every record starts with this.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct RecordHeader {
-    /// `CLOCK_BOOTTIME`, nanoseconds.
-    pub time_ns: u64,
-    pub process: RawProcessId,
-    /// A [`RecordKind`].
-    pub kind: u32,
-    pub reserved: u32,
+record! {
+    /// Every record starts with this.
+    pub struct RecordHeader {
+        /// `CLOCK_BOOTTIME`, nanoseconds.
+        pub time_ns: u64,
+        pub process: RawProcessId,
+        /// A [`RecordKind`].
+        pub kind: u32,
+        pub reserved: u32,
+    }
 }
 
 const _: () = assert!(size_of::<RecordHeader>() == 32);
 
-/// A process was created. Threads of an existing process yield no record.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct ForkRecord {
-    pub header: RecordHeader,
-    pub parent: RawProcessId,
-    pub cgroup_id: u64,
-    pub uid: u32,
-    pub is_kernel_thread: u32,
-    pub comm: [u8; COMM_LEN],
+record! {
+    /// A process was created. Threads of an existing process yield no record.
+    pub struct ForkRecord {
+        pub header: RecordHeader,
+        pub parent: RawProcessId,
+        pub cgroup_id: u64,
+        pub uid: u32,
+        pub is_kernel_thread: u32,
+        pub comm: [u8; COMM_LEN],
+    }
 }
 
 const _: () = assert!(size_of::<ForkRecord>() == 80);
 
-/// A process replaced its program. Followed by `exe_len` bytes of path components, each ended by a
-/// NUL, from the file name up to the root, and then `argv_len` bytes of NUL-ended arguments.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct ExecRecord {
-    pub header: RecordHeader,
-    pub parent: RawProcessId,
-    pub cgroup_id: u64,
-    pub uid: u32,
-    pub flags: u32,
-    pub exe_len: u32,
-    pub argv_len: u32,
-    pub comm: [u8; COMM_LEN],
+record! {
+    /// A process replaced its program. Followed by `exe_len` bytes of path components, each ended by a
+    /// NUL, from the file name up to the root, and then `argv_len` bytes of NUL-ended arguments.
+    pub struct ExecRecord {
+        pub header: RecordHeader,
+        pub parent: RawProcessId,
+        pub cgroup_id: u64,
+        pub uid: u32,
+        pub flags: u32,
+        pub exe_len: u32,
+        pub argv_len: u32,
+        pub comm: [u8; COMM_LEN],
+    }
 }
 
 const _: () = assert!(size_of::<ExecRecord>() == 88);
@@ -112,53 +85,35 @@ impl ExecRecord {
     pub const EXE_DELETED: u32 = 8;
 }
 
-/// The last thread of a process is exiting. The totals are those of this instant: the process still
-/// has to run its way out, and the kernel brings the CPU time of a running thread up to date only
-/// at ticks and switches. [`FinalRecord`] has the exact ones.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct ExitRecord {
-    pub header: RecordHeader,
-    pub parent: RawProcessId,
-    pub totals: ProcessTotals,
-    pub peak_rss_pages: u64,
-    /// As `wait4` reports it.
-    pub wait_status: u32,
-    pub uid: u32,
-    pub comm: [u8; COMM_LEN],
+record! {
+    /// The last thread of a process is exiting. The totals are those of this instant: the process still
+    /// has to run its way out, and the kernel brings the CPU time of a running thread up to date only
+    /// at ticks and switches. [`FinalRecord`] has the exact ones.
+    pub struct ExitRecord {
+        pub header: RecordHeader,
+        pub parent: RawProcessId,
+        pub totals: ProcessTotals,
+        pub peak_rss_pages: u64,
+        /// As `wait4` reports it.
+        pub wait_status: u32,
+        pub uid: u32,
+        pub comm: [u8; COMM_LEN],
+    }
 }
 
 const _: () = assert!(size_of::<ExitRecord>() == 248);
 
-/// A process was reaped and its account is closed: nothing can be added to these totals any more.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct FinalRecord {
-    pub header: RecordHeader,
-    pub totals: ProcessTotals,
-    pub peak_rss_pages: u64,
-    /// As `wait4` reports it.
-    pub wait_status: u32,
-    pub reserved: u32,
-    pub comm: [u8; COMM_LEN],
+record! {
+    /// A process was reaped and its account is closed: nothing can be added to these totals any more.
+    pub struct FinalRecord {
+        pub header: RecordHeader,
+        pub totals: ProcessTotals,
+        pub peak_rss_pages: u64,
+        /// As `wait4` reports it.
+        pub wait_status: u32,
+        pub reserved: u32,
+        pub comm: [u8; COMM_LEN],
+    }
 }
 
 const _: () = assert!(size_of::<FinalRecord>() == 232);
