@@ -115,7 +115,7 @@ fn close(connection: &Connection) -> String {
         format_bytes(connection.sent_bytes),
         format_bytes(connection.received_bytes),
     );
-    if let Some(duration_ns) = connection.duration_ns(connection.closed_ns.unwrap_or(0)) {
+    if let Some(duration_ns) = connection.lifetime_ns() {
         let _ = write!(text, "  in {}", format_nanoseconds(duration_ns));
     }
     if let Some(rtt_ns) = connection.rtt_ns {

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::model::{
-    device::DeviceSample,
     escape::{fit, terminal},
     field::{Field, Value},
     sample::State,
@@ -216,30 +215,24 @@ fn state_letter(name: &str) -> &'static str {
 /// The devices that moved most in the interval: what, and how long the median request and one of a hundred
 /// took them. `None` when none did anything.
 fn devices(snapshot: &Snapshot) -> Option<String> {
-    let moved = |device: &DeviceSample| device.read.bytes + device.write.bytes;
-    let mut busy: Vec<_> = snapshot
-        .devices
-        .iter()
-        .filter(|device| moved(device) > 0)
-        .collect();
-    busy.sort_by_key(|device| std::cmp::Reverse(moved(device)));
-    let per_second = |bytes: u64| {
-        let seconds = snapshot.interval_ns as f64 / 1e9;
-        format_bytes((bytes as f64 / seconds.max(1e-9)).round() as u64)
-    };
+    let busy = snapshot.busy_devices();
     let texts = busy.iter().take(DEVICES_MAX).map(|device| {
         let mut text = device.name.as_deref().map_or_else(
             || device.number.to_string(),
             |name| terminal(name).into_owned(),
         );
         for (verb, direction) in [("reads", &device.read), ("writes", &device.write)] {
-            if direction.bytes > 0 {
-                let _ = write!(text, " {verb} {}/s", per_second(direction.bytes));
-                let latency = |share| direction.latencies.quantile_ns(share);
-                if let (Some(median), Some(tail)) = (latency(0.5), latency(0.99)) {
-                    let (median, tail) = (format_nanoseconds(median), format_nanoseconds(tail));
-                    let _ = write!(text, " in {median} (p99 {tail})");
-                }
+            let Some(bytes) = snapshot
+                .per_second(direction.bytes)
+                .filter(|bytes| *bytes > 0)
+            else {
+                continue;
+            };
+            let _ = write!(text, " {verb} {}/s", format_bytes(bytes));
+            let latencies = &direction.latencies;
+            if let (Some(median), Some(tail)) = (latencies.median_ns(), latencies.p99_ns()) {
+                let (median, tail) = (format_nanoseconds(median), format_nanoseconds(tail));
+                let _ = write!(text, " in {median} (p99 {tail})");
             }
         }
         text

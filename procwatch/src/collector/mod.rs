@@ -243,7 +243,7 @@ impl Collector {
         let mut processes = self.ledger.take_processes();
         if self.wants_pss {
             for process in processes.iter_mut().filter(|one| one.rss_bytes.is_some()) {
-                process.pss_bytes = self.proc.pss_bytes(process.id.pid);
+                process.pss_bytes = self.proc.pss_bytes(process.id);
             }
         }
         Ok(Sample {

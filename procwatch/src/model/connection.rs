@@ -113,6 +113,11 @@ impl Connection {
         Some(self.opened_ns?.saturating_sub(self.connecting_ns?))
     }
 
+    /// From establishment to the end. `None` while it lives, and when either was not seen.
+    pub fn lifetime_ns(&self) -> Option<u64> {
+        Some(self.closed_ns?.saturating_sub(self.opened_ns?))
+    }
+
     /// From establishment to the end, or to `now_ns` while it lives. `None` when the establishment was not
     /// seen.
     pub fn duration_ns(&self, now_ns: u64) -> Option<u64> {
@@ -298,8 +303,10 @@ mod tests {
     fn a_connection_lasts_until_it_is_closed() {
         let mut connection = connection(1, 1, "[::1]:1", "[::1]:2");
         assert_eq!(connection.duration_ns(150), Some(50));
+        assert_eq!(connection.lifetime_ns(), None, "its end was not seen");
         connection.closed_ns = Some(130);
         assert_eq!(connection.duration_ns(150), Some(30));
+        assert_eq!(connection.lifetime_ns(), Some(30));
         connection.opened_ns = None;
         assert_eq!(connection.duration_ns(150), None);
     }

@@ -55,6 +55,11 @@ impl DirectionSample {
 }
 
 impl DeviceSample {
+    /// Both ways.
+    pub fn moved_bytes(&self) -> u64 {
+        self.read.bytes.saturating_add(self.write.bytes)
+    }
+
     /// What has been added since an earlier sample. `None` stands for a device that was not used before.
     #[must_use]
     pub fn since(&self, earlier: Option<&Self>) -> Self {
@@ -110,9 +115,19 @@ impl Histogram {
         self.0.iter().map(|bucket| bucket.count).sum()
     }
 
+    /// What half of them do not exceed. `None` when there are none.
+    pub fn median_ns(&self) -> Option<u64> {
+        self.quantile_ns(0.5)
+    }
+
+    /// What all but one of a hundred do not exceed. `None` when there are none.
+    pub fn p99_ns(&self) -> Option<u64> {
+        self.quantile_ns(0.99)
+    }
+
     /// The duration that this share of all do not exceed, nanoseconds; within a bucket, as if they lay
     /// evenly in it. `None` when there are none. `share` is from 0 to 1.
-    pub fn quantile_ns(&self, share: f64) -> Option<u64> {
+    fn quantile_ns(&self, share: f64) -> Option<u64> {
         let total = self.count();
         let mut rank = (total as f64 * share.clamp(0.0, 1.0)).max(1.0);
         for bucket in &self.0 {

@@ -126,6 +126,20 @@ impl Snapshot {
         }
     }
 
+    /// The devices that moved anything in the interval, from the one that moved most.
+    pub fn busy_devices(&self) -> Vec<&DeviceSample> {
+        let devices = self.devices.iter();
+        let mut busy: Vec<_> = devices.filter(|device| device.moved_bytes() > 0).collect();
+        busy.sort_by_key(|device| std::cmp::Reverse(device.moved_bytes()));
+        busy
+    }
+
+    /// What an amount of the interval is per second, rounded. `None` for an interval of no length.
+    pub fn per_second(&self, amount: u64) -> Option<u64> {
+        let exactly = amount as f64 * 1e9 / self.interval_ns as f64;
+        (self.interval_ns > 0).then(|| exactly.round() as u64)
+    }
+
     /// Every process of the later sample, ordered by identity.
     pub fn processes(&self) -> impl ExactSizeIterator<Item = ProcessView<'_>> + Clone {
         self.sample

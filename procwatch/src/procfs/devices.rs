@@ -47,15 +47,6 @@ impl ProcRoot {
             .filter_map(interface)
             .collect()
     }
-
-    /// The process's proportional set size. `None` when it is gone, has no memory, or may not be read.
-    pub fn pss_bytes(&self, pid: u32) -> Option<u64> {
-        let path = self.path().join(pid.to_string()).join("smaps_rollup");
-        let text = std::fs::read(path).ok()?;
-        let mut lines = text.split(|byte| *byte == b'\n');
-        let kib = lines.find_map(|line| words(line.strip_prefix(b"Pss:")?).next())?;
-        decimal(kib)?.checked_mul(1024)
-    }
 }
 
 /// A line of the form `name: bytes packets … (8 received) bytes …`. `None` for the two of the heading.

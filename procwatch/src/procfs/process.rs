@@ -7,7 +7,7 @@ use super::{
     directory::{FILE_MAX, ProcessDirectory, Unreadable},
     earlier::Earlier,
     facts::facts,
-    figures::SchedStat,
+    figures::{SchedStat, named_values},
     root::ProcRoot,
     stat::Stat,
     thread_view::ThreadView,
@@ -39,6 +39,20 @@ impl ProcRoot {
         let status = thread.status(buffer);
         let facts = facts(&thread.directory, &stat, status.uid, names, buffer);
         Some((self.ticks_to_ns(stat.start_ticks), facts))
+    }
+
+    /// The proportional set size of this very process. `None` when it is gone, has no memory, or may not be
+    /// read.
+    pub fn pss_bytes(&self, id: ProcessId) -> Option<u64> {
+        let directory = ProcessDirectory::open(self.directory(), id.pid).ok()?;
+        let buffer = &mut Vec::new();
+        let stat = Stat::parse(directory.read(c"stat", FILE_MAX, buffer).ok()?)?;
+        if !self.is_same_start(id.start_time_ns, self.ticks_to_ns(stat.start_ticks)) {
+            return None;
+        }
+        let text = directory.read(c"smaps_rollup", FILE_MAX, buffer).ok()?;
+        let (_, kib) = named_values(text).find(|(name, _)| *name == b"Pss")?;
+        kib.checked_mul(1024)
     }
 
     /// As [`Self::try_sample`], with a process that cannot be read counted among those that are gone.

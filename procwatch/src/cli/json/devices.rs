@@ -26,8 +26,6 @@ pub(super) struct Device<'a> {
 
 impl<'a> From<&'a DeviceSample> for Device<'a> {
     fn from(device: &'a DeviceSample) -> Self {
-        const MEDIAN: f64 = 0.5;
-        const TAIL: f64 = 0.99;
         let (read, write) = (&device.read, &device.write);
         Self {
             device: device.number.to_string(),
@@ -38,10 +36,10 @@ impl<'a> From<&'a DeviceSample> for Device<'a> {
             writes: write.requests,
             read_latency_ns: read.latency_ns,
             write_latency_ns: write.latency_ns,
-            read_latency_p50_ns: read.latencies.quantile_ns(MEDIAN),
-            read_latency_p99_ns: read.latencies.quantile_ns(TAIL),
-            write_latency_p50_ns: write.latencies.quantile_ns(MEDIAN),
-            write_latency_p99_ns: write.latencies.quantile_ns(TAIL),
+            read_latency_p50_ns: read.latencies.median_ns(),
+            read_latency_p99_ns: read.latencies.p99_ns(),
+            write_latency_p50_ns: write.latencies.median_ns(),
+            write_latency_p99_ns: write.latencies.p99_ns(),
             queue_ns: read.queue_ns + write.queue_ns,
             attributed_bytes: device.attributed_bytes,
             unattributed_bytes: device.unattributed_bytes,

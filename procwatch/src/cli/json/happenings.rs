@@ -20,8 +20,7 @@ pub(super) fn fields<M: SerializeMap>(map: &mut M, kind: &EventKind) -> Result<(
         EventKind::Close(connection) => {
             ends(map, connection)?;
             flow(map, connection)?;
-            let closed_ns = connection.closed_ns.unwrap_or(0);
-            map.serialize_entry("duration_ns", &connection.duration_ns(closed_ns))
+            map.serialize_entry("duration_ns", &connection.lifetime_ns())
         }
         EventKind::Oom(kill) => {
             let memory = kill.memory;
