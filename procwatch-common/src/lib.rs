@@ -32,6 +32,7 @@ pub mod deaths;
 pub mod layout;
 pub mod lifecycle;
 pub mod loss;
+pub mod switches;
 pub mod tasks;
 pub mod totals;
 

@@ -19,6 +19,7 @@ use procwatch_common::{
     connections::{Connection, ConnectionRecord},
     lifecycle::RecordKind,
     loss::LossKind,
+    switches::Switches,
     totals::{FlowTotals, RawProcessId},
 };
 
@@ -28,7 +29,7 @@ use crate::{
         CurrentProcess, Sock, layout,
         sock::{IPPROTO_TCP, TcpSock},
     },
-    ring,
+    ring, switches,
 };
 
 const BPF_MAP_TYPE_SK_STORAGE: usize = 24;
@@ -357,7 +358,7 @@ fn try_tcp_gone(context: &BtfTracePointContext) -> Option<()> {
 
 #[inline(always)]
 fn emit(sock: Sock, connection: *mut Connection, kind: RecordKind, error: u32) {
-    if layout!(wants_connections) == 0 {
+    if layout!(wants_connections) == 0 || switches::is_set(Switches::NO_CONNECTION_RECORDS) {
         return;
     }
     ring::emit(

@@ -13,6 +13,7 @@ use aya_ebpf::{
 use procwatch_common::{
     lifecycle::{ARGV_MAX, ExecRecord, ExitRecord, FinalRecord, ForkRecord, RecordKind},
     loss::LossKind,
+    switches::Switches,
     totals::{
         AddedUp, BlockTotals, DepartedTotals, FlowTotals, ProcessTotals, RawProcessId, RawTotals,
     },
@@ -21,7 +22,7 @@ use procwatch_common::{
 use crate::{
     added_up, exe_path, flows,
     kernel::{Signal, Task, layout},
-    ring,
+    ring, switches,
 };
 
 #[inline(always)]
@@ -113,6 +114,10 @@ fn try_exec(context: &BtfTracePointContext) -> Option<()> {
     let mut argv_len = mm.arg_end().wrapping_sub(argv_start);
     if argv_len > ARGV_MAX as u64 {
         argv_len = ARGV_MAX as u64;
+        flags |= ExecRecord::ARGV_TRUNCATED;
+    }
+    if switches::is_set(Switches::NO_COMMAND_LINES) {
+        argv_len = 0;
         flags |= ExecRecord::ARGV_TRUNCATED;
     }
     // SAFETY: the helper checks the source; exe_len + ARGV_MAX is within `strings`.

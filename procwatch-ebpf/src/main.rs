@@ -22,6 +22,7 @@ mod ring;
 mod socket_calls;
 mod socket_passes;
 mod sockets;
+mod switches;
 mod tasks;
 mod writeback;
 

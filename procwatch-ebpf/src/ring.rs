@@ -33,6 +33,10 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossKind::COUNT, 0);
 
+/// The most bytes that have waited at once, as each CPU has seen it.
+#[map]
+static RING_PEAK: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// Nanoseconds since boot, time asleep included.
 #[inline(always)]
 pub fn now_ns() -> u64 {
@@ -63,10 +67,23 @@ fn wakeup_flags() -> u64 {
     let mark = u64::from(layout!(wakeup_backlog));
     // SAFETY: the map is a ring buffer.
     let backlog = unsafe { bpf_ringbuf_query(events(), BPF_RB_AVAIL_DATA) };
+    note_peak(backlog);
     if backlog >= mark && backlog < 2 * mark {
         BPF_RB_FORCE_WAKEUP
     } else {
         BPF_RB_NO_WAKEUP
+    }
+}
+
+#[inline(always)]
+fn note_peak(backlog: u64) {
+    if let Some(peak) = RING_PEAK.get_ptr_mut(0) {
+        // SAFETY: this CPU's slot, and programs do not migrate while they run.
+        unsafe {
+            if backlog > *peak {
+                *peak = backlog;
+            }
+        }
     }
 }
 

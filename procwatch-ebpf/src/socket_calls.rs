@@ -1,12 +1,16 @@
 //! Bytes through sockets where the kernel has no tracepoint for them (before 6.3): at the return of the
 //! functions that socket calls end up in, one for each family and kind.
 //!
-//! `inet_sendpage`, which `sendfile` uses, went away in 6.5; the tracepoint tells of it from then on.
+//! The `sendpage` functions, which `sendfile` and `splice` use, went away in 6.5; the tracepoint tells of them
+//! from then on. Unix sockets for datagrams never had one of their own.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 
 use crate::{
-    kernel::{Sock, layout, member},
+    kernel::{
+        Sock, layout, member,
+        sock::{IPPROTO_TCP, IPPROTO_UDP},
+    },
     sockets::{received, sent},
 };
 
@@ -32,6 +36,17 @@ macro_rules! counts_sent {
     };
 }
 
+/// Of protocols without a `sendpage` of their own, as MPTCP, it goes on to `inet_sendmsg`, which tells of it.
+#[fexit(function = "inet_sendpage")]
+pub fn pw_sent_page(context: FExitContext) -> i32 {
+    if let Some(sock) = socket(&context)
+        && matches!(sock.protocol(), IPPROTO_TCP | IPPROTO_UDP)
+    {
+        sent(sock, context.arg::<i32>(5));
+    }
+    0
+}
+
 /// `recvmsg` functions take socket, message, size and flags.
 macro_rules! counts_received {
     ($program:ident, $function:literal) => {
@@ -47,8 +62,8 @@ macro_rules! counts_received {
 
 counts_sent!(pw_sent_inet, "inet_sendmsg", 3);
 counts_sent!(pw_sent_inet6, "inet6_sendmsg", 3);
-counts_sent!(pw_sent_page, "inet_sendpage", 5);
 counts_sent!(pw_sent_stream, "unix_stream_sendmsg", 3);
+counts_sent!(pw_stream_page, "unix_stream_sendpage", 5);
 counts_sent!(pw_sent_dgram, "unix_dgram_sendmsg", 3);
 counts_received!(pw_recv_inet, "inet_recvmsg");
 counts_received!(pw_recv_inet6, "inet6_recvmsg");

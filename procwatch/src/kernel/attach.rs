@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, io};
 
 use aya::{
-    Btf as AyaBtf, Ebpf,
+    Btf as AyaBtf, BtfError, Ebpf,
     programs::{BtfTracePoint, FExit, Iter, ProgramError},
 };
 
 use super::{
-    probes::{Figures, Hook, PROBES, Probe, ProbeState, Way},
-    session::AttachError,
+    probes::{Ability, Figures, Hook, PROBES, Probe, ProbeState, Way},
+    refusal::{AttachError, Refused},
 };
 
 /// Attaches what the host allows.
@@ -19,18 +19,14 @@ use super::{
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     btf: &AyaBtf,
+    abilities: &[Ability],
 ) -> Result<BTreeMap<&'static str, ProbeState>, AttachError> {
     let mut states = BTreeMap::new();
     for probe in PROBES {
-        let state = match attach_one_way(ebpf, btf, probe) {
+        let state = match attach_one_way(ebpf, btf, probe, abilities) {
             Ok(state) => state,
-            Err(error) if probe.figures == Figures::Accounts => return Err(error),
-            Err(AttachError::NoHook { hook }) => ProbeState::Unsupported {
-                reason: format!("this kernel has no {hook}"),
-            },
-            Err(error) => ProbeState::Failed {
-                reason: error.to_string(),
-            },
+            Err(error) if probe.figures == Figures::Accounts => return Err(error.of_needed()),
+            Err(error) => ProbeState::of_refusal(&error),
         };
         states.insert(probe.program, state);
     }
@@ -42,19 +38,27 @@ fn attach_one_way(
     ebpf: &mut Ebpf,
     btf: &AyaBtf,
     probe: &'static Probe,
+    abilities: &[Ability],
 ) -> Result<ProbeState, AttachError> {
     let mut refusal = None;
     for way in probe.ways {
-        match attach_way(ebpf, btf, way) {
+        let attached = match way.needs.filter(|ability| !abilities.contains(ability)) {
+            Some(ability) => Err(AttachError::Lacks {
+                what: ability.lacking(),
+            }),
+            None => attach_way(ebpf, btf, way),
+        };
+        match attached {
             Ok(()) => {
                 return Ok(way
                     .loses
                     .map_or(ProbeState::Active, |loses| ProbeState::Fallback {
                         hooks: way.hooks(),
-                        loses,
+                        kernels: way.kernels.into(),
+                        loses: loses.into(),
                     }));
             }
-            Err(error) if matches!(refusal, None | Some(AttachError::NoHook { .. })) => {
+            Err(error) if refusal.as_ref().is_none_or(AttachError::is_unsupported) => {
                 refusal = Some(error);
             }
             Err(_) => {}
@@ -66,7 +70,7 @@ fn attach_one_way(
 /// All programs of a way, or none: half of one would count some of what the next way counts.
 fn attach_way(ebpf: &mut Ebpf, btf: &AyaBtf, way: &Way) -> Result<(), AttachError> {
     for (position, (program, hook)) in way.programs.iter().enumerate() {
-        if let Err(error) = attach(ebpf, program, *hook, btf) {
+        if let Err(error) = attach(ebpf, program, *hook, way.kernels, btf) {
             for (attached, hook) in &way.programs[..position] {
                 detach(ebpf, attached, *hook);
             }
@@ -94,34 +98,25 @@ fn attach(
     ebpf: &mut Ebpf,
     name: &'static str,
     hook: Hook,
+    kernels: &'static str,
     btf: &AyaBtf,
 ) -> Result<(), AttachError> {
     let failed = |error: ProgramError| match &error {
-        ProgramError::LoadError { io_error, .. } if is_not_permitted(io_error) => {
-            AttachError::NotPermitted
-        }
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => AttachError::Attach {
-            program: name,
-            hook,
-            reason: format!(
-                "{io_error}; the verifier's last words: {}",
-                last_lines(verifier_log)
-            ),
-        },
         // The kernel's type information names no such tracepoint or iterator.
-        ProgramError::Btf(_) => AttachError::NoHook { hook },
+        ProgramError::Btf(BtfError::UnknownBtfTypeName { .. }) => {
+            AttachError::NoHook { hook, kernels }
+        }
         other => AttachError::Attach {
             program: name,
             hook,
-            reason: other.to_string(),
+            errno: errno(other),
+            reason: reason(other),
         },
     };
     let program = ebpf.program_mut(name).ok_or_else(|| AttachError::Attach {
         program: name,
         hook,
+        errno: None,
         reason: "the object has no such program".to_owned(),
     })?;
     match hook {
@@ -143,9 +138,34 @@ fn attach(
     Ok(())
 }
 
-/// EPERM, and not EACCES, which is what the verifier says when it refuses a program.
-pub(super) fn is_not_permitted(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EPERM)
+fn errno(error: &ProgramError) -> Option<i32> {
+    match error {
+        ProgramError::LoadError { io_error, .. } => io_error.raw_os_error(),
+        ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
+        _ => None,
+    }
+}
+
+/// The kernel's answer, what to try, and the verifier's last words if it had any.
+fn reason(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let last = last_lines(verifier_log);
+            let refused = Refused(io_error);
+            if last.is_empty() {
+                refused.to_string()
+            } else {
+                format!("{refused}; the verifier's last words: {last}")
+            }
+        }
+        ProgramError::SyscallError(error) => {
+            format!("{}: {}", error.call, Refused(&error.io_error))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The verifier's log can be megabytes; its last lines hold the reason.
@@ -155,15 +175,15 @@ fn last_lines(log: &impl std::fmt::Display) -> String {
     lines[lines.len().saturating_sub(4)..].join(" | ")
 }
 
+/// What to make of the object's being refused as a whole.
 pub(super) fn refusal(error: &aya::EbpfError) -> AttachError {
+    let what = error.to_string();
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(link) = cause {
-        if let Some(io) = link.downcast_ref::<io::Error>()
-            && is_not_permitted(io)
-        {
-            return AttachError::NotPermitted;
+        if let Some(io) = link.downcast_ref::<io::Error>() {
+            return AttachError::of_system(&what, io);
         }
         cause = link.source();
     }
-    AttachError::Load(error.to_string())
+    AttachError::Load(what)
 }

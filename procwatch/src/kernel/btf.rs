@@ -12,6 +12,9 @@ use thiserror::Error;
 const MAGIC: u16 = 0xeb9f;
 /// Structs nest, and qualifiers chain; hostile type information must not send us round in circles.
 const DEPTH_MAX: usize = 32;
+/// Members that one lookup looks at: a hundred times as many as `task_struct` has. Anonymous structs that
+/// hold each other more than once would take as good as for ever.
+const MEMBERS_MAX: usize = 1 << 16;
 
 const KIND_PTR: u32 = 2;
 const KIND_ARRAY: u32 = 3;
@@ -131,20 +134,24 @@ impl Btf {
             KIND_FUNC => KIND_FUNC,
             _ => return,
         };
-        let name = self.string(kind.name);
-        if names.iter().any(|wanted| wanted.as_bytes() == name) {
-            let name = name.into();
-            self.by_name.entry((class, name)).or_default().push(id);
+        let mut names = names.iter().map(|name| name.as_bytes());
+        if let Some(name) = names.find(|name| self.is_string(kind.name, name)) {
+            self.by_name
+                .entry((class, name.into()))
+                .or_default()
+                .push(id);
         }
     }
 
-    fn string(&self, offset: u32) -> &[u8] {
+    /// Whether this is the string that begins there and ends at a NUL. Reads no further than that takes:
+    /// what has no NUL for megabytes would be read for each member.
+    fn is_string(&self, offset: u32, wanted: &[u8]) -> bool {
         let bytes = self
             .data
             .get(self.strings.clone())
             .and_then(|all| all.get(offset as usize..));
-        let bytes = bytes.unwrap_or_default();
-        bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+        let after = bytes.unwrap_or_default().strip_prefix(wanted);
+        after.is_some_and(|after| after.first().is_none_or(|byte| *byte == 0))
     }
 
     fn read(&self, at: usize) -> Option<Type> {
@@ -186,6 +193,7 @@ impl Btf {
     /// `None` when this kernel has no such struct or member, or when it is a bit field.
     pub fn member(&self, structure: &str, path: &str) -> Option<Member> {
         let key = (KIND_STRUCT, structure.as_bytes().into());
+        let mut members_left = MEMBERS_MAX;
         self.by_name.get(&key)?.iter().find_map(|id| {
             let mut found = Member {
                 offset: 0,
@@ -193,7 +201,7 @@ impl Btf {
             };
             for name in path.split('.') {
                 let within = self.resolve(found.type_id)?;
-                let next = self.member_of(within, name.as_bytes(), 0)?;
+                let next = self.member_of(within, name.as_bytes(), 0, &mut members_left)?;
                 found = Member {
                     offset: found.offset.checked_add(next.offset)?,
                     type_id: next.type_id,
@@ -203,29 +211,36 @@ impl Btf {
         })
     }
 
-    fn member_of(&self, within: Type, name: &[u8], depth: usize) -> Option<Member> {
+    fn member_of(
+        &self,
+        within: Type,
+        name: &[u8],
+        depth: usize,
+        members_left: &mut usize,
+    ) -> Option<Member> {
         if depth > DEPTH_MAX || !matches!(within.kind, KIND_STRUCT | KIND_UNION) {
             return None;
         }
         for index in 0..within.vlen as usize {
+            *members_left = members_left.checked_sub(1)?;
             let at = within.rest + index * 12;
-            let member_name = self.string(read_u32(&self.data, at)?);
+            let member_name = read_u32(&self.data, at)?;
             let type_id = read_u32(&self.data, at + 4)?;
             let mut bits = read_u32(&self.data, at + 8)?;
             let bit_field_size = if within.kind_flag { bits >> 24 } else { 0 };
             if within.kind_flag {
                 bits &= 0x00ff_ffff;
             }
-            if member_name == name {
+            if self.is_string(member_name, name) {
                 let is_bit_field = bit_field_size != 0 || bits % 8 != 0;
                 return (!is_bit_field).then_some(Member {
                     offset: bits / 8,
                     type_id,
                 });
             }
-            if member_name.is_empty()
+            if self.is_string(member_name, b"")
                 && let Some(inner) = self.resolve(type_id)
-                && let Some(found) = self.member_of(inner, name, depth + 1)
+                && let Some(found) = self.member_of(inner, name, depth + 1, members_left)
             {
                 let offset = found.offset.checked_add(bits / 8)?;
                 return Some(Member {
@@ -276,7 +291,7 @@ impl Btf {
             let enumeration = self.by_id(*id)?;
             (0..enumeration.vlen as usize).find_map(|index| {
                 let at = enumeration.rest + index * 8;
-                let is_wanted = self.string(read_u32(&self.data, at)?) == member.as_bytes();
+                let is_wanted = self.is_string(read_u32(&self.data, at)?, member.as_bytes());
                 is_wanted.then(|| read_u32(&self.data, at + 4)).flatten()
             })
         })
@@ -322,6 +337,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bytes(types: &[u32], strings: &[u8]) -> Vec<u8> {
+        let type_len = types.len() as u32 * 4;
+        let mut data = MAGIC.to_ne_bytes().to_vec();
+        data.extend([1, 0]);
+        for word in [24, 0, type_len, type_len, strings.len() as u32] {
+            data.extend(u32::to_ne_bytes(word));
+        }
+        data.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
+        data.extend(strings);
+        data
+    }
+
     /// `struct outer { int a; struct { long b; }; struct inner { int c; } in[4]; };`, by hand.
     fn small() -> Vec<u8> {
         let strings = b"\0int\0long\0outer\0a\0b\0inner\0c\0in\0";
@@ -344,15 +371,7 @@ mod tests {
         types.extend([0, info(KIND_ARRAY, 0), 0, 4, 1, 4]); // 5
         types.extend([at("outer"), info(KIND_STRUCT, 3), 32]); // 6
         types.extend([at("a"), 1, 0, 0, 3, 64, at("in"), 5, 128]);
-        let type_len = types.len() as u32 * 4;
-        let mut data = MAGIC.to_ne_bytes().to_vec();
-        data.extend([1, 0]);
-        for word in [24, 0, type_len, type_len, strings.len() as u32] {
-            data.extend(u32::to_ne_bytes(word));
-        }
-        data.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
-        data.extend(strings);
-        data
+        bytes(&types, strings)
     }
 
     #[test]
@@ -365,6 +384,28 @@ mod tests {
         assert_eq!(offset("nothing"), None);
         let array = btf.member("outer", "in").unwrap();
         assert_eq!(btf.array_element(array), Some((4, true)));
+    }
+
+    #[test]
+    fn structs_that_hold_themselves_twice_are_given_up() {
+        let outer = [1, KIND_STRUCT << 24 | 3, 8];
+        let types: Vec<u32> = outer.into_iter().chain([0, 1, 0].repeat(3)).collect();
+        let btf = Btf::parse(bytes(&types, b"\0outer\0"), &["outer"]).unwrap();
+        assert_eq!(btf.member("outer", "a"), None);
+    }
+
+    #[test]
+    fn a_name_ends_at_its_nul_or_with_the_strings() {
+        let types = [1, KIND_STRUCT << 24 | 2, 8, 7, 2, 0, 10, 2, 64];
+        let int = [3, 1 << 24, 4, 32];
+        let btf = Btf::parse(
+            bytes(&[&types[..], &int].concat(), b"\0outer\0ab\0b"),
+            &["outer"],
+        )
+        .unwrap();
+        let offset = |name| btf.member("outer", name).map(|member| member.offset);
+        assert_eq!((offset("ab"), offset("b")), (Some(0), Some(8)));
+        assert_eq!((offset("a"), offset("abb")), (None, None));
     }
 
     #[test]

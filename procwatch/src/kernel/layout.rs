@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::btf::Btf;
 
 /// Every name that [`resolve`] asks for.
-pub(super) const NAMES: &[&str] = &[
+pub const NAMES: &[&str] = &[
     "task_struct",
     "signal_struct",
     "mm_struct",
@@ -55,7 +55,10 @@ pub struct LayoutError {
 }
 
 /// Looks up every offset. Members that some kernels lack become [`ABSENT`].
-pub(super) fn resolve(
+///
+/// # Errors
+/// When this kernel lacks a member that no account can do without.
+pub fn resolve(
     btf: &Btf,
     cpus: usize,
     wakeup_backlog: u32,

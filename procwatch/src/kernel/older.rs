@@ -4,7 +4,7 @@
 //! not know fails the whole. Map types are array lengths in the object's type information, where one can be
 //! changed for another.
 
-use super::{btf::Btf, session::AttachError};
+use super::{btf::Btf, refusal::AttachError};
 
 /// How every BTF section of an object begins: magic, version, flags, and the length of the header.
 const BTF_START: [u8; 8] = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0];
@@ -13,11 +13,12 @@ const HASH: u32 = 1;
 
 /// Whether tracing programs of this kernel can keep something with a task: since 5.13.
 pub(super) fn has_task_storage() -> bool {
-    let release = rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned();
-    version(&release).is_none_or(|version| version >= (5, 13))
+    kernel_version().is_none_or(|version| version >= (5, 13))
+}
+
+/// The running kernel's. `None` when its release does not begin with two numbers.
+pub(super) fn kernel_version() -> Option<(u32, u32)> {
+    version(&rustix::system::uname().release().to_string_lossy())
 }
 
 /// The first two numbers of a release such as `5.10.0-32-cloud-amd64`.

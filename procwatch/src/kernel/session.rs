@@ -6,20 +6,21 @@
 use std::{
     collections::BTreeMap,
     io,
+    num::NonZeroU32,
     os::fd::{AsFd, BorrowedFd},
 };
 
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf},
 };
 use procwatch_common::{
     block::DeviceTotals,
     lifecycle::FinalRecord,
     loss::LossKind,
+    switches::Switches,
     totals::{AddedUp, ProcessTotals, RawProcessId},
 };
-use thiserror::Error;
 
 use super::{
     attach::{attach_all, refusal},
@@ -27,12 +28,13 @@ use super::{
     decode::Decoder,
     iterators::{self, Over},
     layout::{self, Wanted},
-    older,
+    limits, older,
     probes::{
-        ACTIVE_TASKS, Figures, Hook, PER_CPU, PROBES, ProbeState, SETTLE, SOCKET_FILES, SOCKETS,
+        ACTIVE_TASKS, Ability, Figures, PER_CPU, PROBES, ProbeState, SETTLE, SOCKET_FILES, SOCKETS,
         TASKS,
     },
-    skips::Skips,
+    refusal::AttachError,
+    usage::{Meter, RingBufferUsage, Usage},
 };
 use crate::model::{
     connection::Connection,
@@ -40,10 +42,11 @@ use crate::model::{
     identity::ProcessId,
     observation::{Observation, PassScope, ThreadSeen},
     sample::Losses,
+    shed::Shed,
     totals::{Counter, Totals},
 };
 
-const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
 /// Bytes of the ring buffer: a power of two, and at least a page. Every page of it counts twice in our
 /// resident set, for it is mapped twice.
@@ -83,33 +86,12 @@ impl RingBufferSize {
 pub struct Options {
     /// `None` for one that suits the number of CPUs.
     pub ring_buffer: Option<RingBufferSize>,
+    /// Entries of each map that fills up as a host gets busier. `None` for as many as suit its memory.
+    pub map_entries: Option<NonZeroU32>,
     /// Whether connects, accepts and closes are to be told one by one.
     pub connections: bool,
-}
-
-/// Why the programs could not be attached. The last words say what to try.
-#[derive(Debug, Error)]
-pub enum AttachError {
-    #[error(
-        "this kernel has no type information ({BTF_PATH}: {0}); it needs CONFIG_DEBUG_INFO_BTF"
-    )]
-    NoBtf(#[source] io::Error),
-    #[error("the kernel's type information cannot be read: {0}")]
-    Btf(#[from] super::btf::BtfError),
-    #[error(transparent)]
-    Layout(#[from] layout::LayoutError),
-    #[error("not permitted to load eBPF programs; run as root, or with CAP_BPF and CAP_PERFMON")]
-    NotPermitted,
-    #[error("the kernel did not take the programs: {0}")]
-    Load(String),
-    #[error("this kernel has no {hook}")]
-    NoHook { hook: Hook },
-    #[error("{program} could not be attached to {hook}: {reason}")]
-    Attach {
-        program: &'static str,
-        hook: Hook,
-        reason: String,
-    },
+    /// Whether the kernel is to count how often and for how long programs run.
+    pub count_runs: bool,
 }
 
 /// The attached programs and their maps.
@@ -124,7 +106,10 @@ pub struct Session {
     /// A socket's entry goes with the socket.
     connections: MapData,
     states: BTreeMap<&'static str, ProbeState>,
-    skips: Skips,
+    switches: Array<MapData, u32>,
+    ring_peak: PerCpuArray<MapData, u64>,
+    ring_buffer: RingBufferSize,
+    meter: Meter,
     decoder: Decoder,
     buffer: Vec<u8>,
     /// Records of the ring buffer that could not be decoded.
@@ -137,8 +122,9 @@ impl Session {
     /// # Errors
     /// When the host refuses one that the accounts need; nothing stays attached then.
     pub fn start(options: Options) -> Result<Self, AttachError> {
+        limits::raise();
         let data = std::fs::read(BTF_PATH).map_err(AttachError::NoBtf)?;
-        let types = Btf::parse(data, layout::NAMES)?;
+        let types = Btf::parse(data, layout::NAMES).map_err(AttachError::Btf)?;
         let cpus = aya::util::nr_cpus().map_err(|(what, error)| {
             AttachError::Load(format!("counting CPUs from {what}: {error}"))
         })?;
@@ -149,17 +135,26 @@ impl Session {
             task_storage: older::has_task_storage(),
             connections: options.connections,
         };
-        let layout = layout::resolve(&types, cpus, ring_buffer.bytes() / 4, wanted)?;
+        let layout = layout::resolve(&types, cpus, ring_buffer.bytes() / 4, wanted)
+            .map_err(AttachError::Layout)?;
         drop(types);
 
         let btf = AyaBtf::from_sys_fs().map_err(|error| AttachError::Load(error.to_string()))?;
+        let entries = options
+            .map_entries
+            .map_or_else(entries_max, NonZeroU32::get);
         let older;
         let mut object = object();
         let mut loader = EbpfLoader::new();
         if !wanted.task_storage {
             older = older::without_task_storage(object)?;
             object = &older;
-            loader.map_max_entries("FLOWS", entries_max());
+            loader.map_max_entries("FLOWS", entries);
+        }
+        if let Some(entries) = options.map_entries {
+            for name in ["UNSENT", "IN_FLIGHT", "DIRTIERS"] {
+                loader.map_max_entries(name, entries.get());
+            }
         }
         let mut ebpf = loader
             // aya has no type for task storage, which only programs use.
@@ -167,15 +162,25 @@ impl Session {
             .btf(Some(&btf))
             .override_global("LAYOUT", &layout, true)
             .map_max_entries("EVENTS", ring_buffer.bytes())
-            .map_max_entries("ADDED_UP", entries_max())
+            .map_max_entries("ADDED_UP", entries)
             .load(object)
             .map_err(|error| refusal(&error))?;
 
-        let states = attach_all(&mut ebpf, &btf)?;
+        let abilities: &[Ability] = if layout.has_socket_storage == 1 {
+            &[Ability::SocketStorage]
+        } else {
+            &[]
+        };
+        let states = attach_all(&mut ebpf, &btf, abilities)?;
         // The type information takes tens of megabytes in small pieces, and is not needed any more.
         drop(btf);
         return_free_memory();
 
+        // All maps are still in one place.
+        let mut meter = Meter::of(&ebpf);
+        if options.count_runs {
+            meter.count_runs();
+        }
         let bad_map = |error: aya::maps::MapError| AttachError::Load(error.to_string());
         let events = RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?).map_err(bad_map)?;
         let losses = PerCpuArray::try_from(take_map(&mut ebpf, "LOSSES")?).map_err(bad_map)?;
@@ -184,10 +189,12 @@ impl Session {
         let unsent = HashMap::try_from(take_map(&mut ebpf, "UNSENT")?).map_err(bad_map)?;
         let devices = HashMap::try_from(take_map(&mut ebpf, "DEVICES")?).map_err(bad_map)?;
         let added_up = HashMap::try_from(take_map(&mut ebpf, "ADDED_UP")?).map_err(bad_map)?;
+        let switches = Array::try_from(take_map(&mut ebpf, "SWITCHES")?).map_err(bad_map)?;
+        let ring_peak =
+            PerCpuArray::try_from(take_map(&mut ebpf, "RING_PEAK")?).map_err(bad_map)?;
         let Map::SkStorage(connections) = take_map(&mut ebpf, "CONNECTIONS")? else {
             return Err(AttachError::Load("CONNECTIONS is another map".to_owned()));
         };
-        let skips = Skips::of(&ebpf);
         let mut session = Self {
             ebpf,
             events,
@@ -202,7 +209,10 @@ impl Session {
                 unmeasured: Vec::new(),
             },
             states,
-            skips,
+            switches,
+            ring_peak,
+            ring_buffer,
+            meter,
             buffer: Vec::new(),
             malformed: 0,
         };
@@ -388,12 +398,22 @@ impl Session {
             .collect()
     }
 
-    /// What the programs could not hand over since the session started.
+    /// The same as [`Self::losses`], with runs that were skipped as of now: for a last word.
+    ///
+    /// # Errors
+    /// As [`Self::losses`].
+    pub fn final_losses(&mut self) -> io::Result<Losses> {
+        self.meter.forget_skipped();
+        self.losses()
+    }
+
+    /// What the programs could not hand over since the session started; runs that the kernel skipped as of at
+    /// most a second ago.
     ///
     /// # Errors
     /// When a map cannot be read.
     pub fn losses(&mut self) -> io::Result<Losses> {
-        let skipped = self.skips.count();
+        let skipped = self.meter.skipped();
         let count = |kind: LossKind| -> io::Result<u64> {
             let per_cpu = self
                 .losses
@@ -431,6 +451,39 @@ impl Session {
             sum.add(&self.decoder.totals(totals));
         }
         Ok(sum)
+    }
+
+    /// How full maps and the ring buffer are, and what programs cost.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn usage(&self) -> io::Result<Usage> {
+        let peaks = self.ring_peak.get(&0, 0).map_err(io::Error::other)?;
+        Ok(Usage {
+            ring_buffer: RingBufferUsage {
+                size_bytes: self.ring_buffer.bytes().into(),
+                peak_bytes: peaks.iter().copied().max().unwrap_or(0),
+            },
+            programs: self.meter.programs(),
+            maps: self.meter.maps(),
+            counted_ns: self.meter.counted_ns(),
+        })
+    }
+
+    /// Turns detail off, and on again. What is on its way already comes as it was.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn shed(&mut self, detail: Shed) -> io::Result<()> {
+        let bits = [
+            (detail.connection_events, Switches::NO_CONNECTION_RECORDS),
+            (detail.command_lines, Switches::NO_COMMAND_LINES),
+        ];
+        let word = bits
+            .into_iter()
+            .filter(|(is_off, _)| *is_off)
+            .fold(0, |word, (_, bit)| word | bit);
+        self.switches.set(0, word, 0).map_err(io::Error::other)
     }
 
     /// What became of each probe, by its program.
