@@ -4,10 +4,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hashbrown::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{identity::ProcessId, observation::Comm};
 
 /// One socket of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// Names the socket for as long as the kernel has it.
     pub socket: u64,
@@ -41,7 +43,7 @@ pub struct Connection {
     pub error: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     Tcp,
     Udp,
@@ -57,7 +59,7 @@ impl Protocol {
 }
 
 /// Who began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// The owner connected.
     Outgoing,
@@ -75,7 +77,7 @@ impl Direction {
 }
 
 /// The states of TCP (RFC 9293), by the kernel's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketState(pub u8);
 
 impl SocketState {

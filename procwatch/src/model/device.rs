@@ -1,7 +1,9 @@
 //! Block devices: what they were asked for, and how long they took over it.
 
+use serde::{Deserialize, Serialize};
+
 /// A device with a request queue, since collection began.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceSample {
     pub number: DeviceNumber,
     /// The kernel's name, such as `sda`. `None` when it is not there any more.
@@ -14,7 +16,7 @@ pub struct DeviceSample {
     pub unattributed_bytes: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeviceNumber {
     pub major: u32,
     pub minor: u32,
@@ -27,7 +29,7 @@ impl std::fmt::Display for DeviceNumber {
 }
 
 /// A device's requests in one direction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectionSample {
     /// Handed to the device's queue.
     pub bytes: u64,
@@ -81,10 +83,10 @@ impl DeviceSample {
 }
 
 /// How many took how long. Only buckets that hold something, from the shortest.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram(pub Vec<Bucket>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
     /// The shortest duration that is in it, nanoseconds.
     pub from_ns: u64,

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// For a terminal and for logs: one line, without a character that acts instead of showing. Control
 /// characters stand as `\n`, `\x1b` or `\u{9b}`, and so do line separators, what turns the direction of
@@ -36,7 +36,7 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
 /// C0, DEL and C1; the line and paragraph separators; the direction marks, embeddings, overrides and
 /// isolates of UAX #9 (see "Trojan Source", CVE-2021-42574); and format characters that show nothing,
 /// or of which terminals disagree how wide they are.
-fn acts_on_a_terminal(character: char) -> bool {
+pub fn acts_on_a_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
@@ -106,13 +106,24 @@ pub fn fit(text: &str, width: usize) -> String {
     text.to_owned()
 }
 
+/// As much of a text as leaves room for what comes after it, which is cut only where there is hardly any room
+/// at all: how a process ended matters more than its last argument.
+pub fn fit_before(text: &str, after: &str, width: usize) -> String {
+    /// Fewer columns of the text say nothing.
+    const FEWEST: usize = 8;
+    let room = width.saturating_sub(after.width()).max(FEWEST);
+    fit(&format!("{}{after}", fit(text, room)), width)
+}
+
 /// At most how many columns the character adds to those before it. Terminals disagree on sequences
 /// (emoji with joiners, say); the sum over the characters is the widest any of them draws.
 fn columns(character: char) -> usize {
-    /// Asks for the coloured form of the character before it, which may widen it from one column to two.
+    /// Asks for the full-width form of the character before it, which may widen it from one column to two.
+    const FULL_WIDTH: char = '\u{fe01}';
+    /// Asks for the coloured form, with the same effect.
     const EMOJI_PRESENTATION: char = '\u{fe0f}';
     match character {
-        EMOJI_PRESENTATION => 1,
+        FULL_WIDTH | EMOJI_PRESENTATION => 1,
         _ => character.width().unwrap_or(1),
     }
 }
@@ -126,7 +137,6 @@ pub fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use unicode_width::UnicodeWidthStr;
 
     use super::*;
 
@@ -200,6 +210,19 @@ mod tests {
         // A heart of one column, which its selector makes two.
         check("\u{2764}\u{fe0f}", 1, "\u{2026}");
         check("\u{2764}\u{fe0f}", 2, "\u{2764}\u{fe0f}");
+        // A quotation mark, made as wide as a Chinese character.
+        check("\u{2018}\u{fe01}", 1, "\u{2026}");
+    }
+
+    #[test]
+    fn what_comes_after_keeps_its_room() {
+        let check = |width, expected: &str| {
+            assert_eq!(fit_before("sleep 300", " (signal 15)", width), expected);
+        };
+        check(21, "sleep 300 (signal 15)");
+        check(20, "sleep 3\u{2026} (signal 15)");
+        check(12, "sleep 3\u{2026} (s\u{2026}");
+        check(3, "sl\u{2026}");
     }
 
     #[test]

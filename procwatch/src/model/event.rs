@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     connection::Connection,
     facts::Facts,
@@ -10,7 +12,7 @@ use super::{
 };
 
 /// Something that happened to a process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     pub kind: EventKind,
     /// Nanoseconds since boot. `None` when it was inferred, and when it happened is not known.
@@ -22,7 +24,7 @@ pub struct Event {
 }
 
 /// What kind of thing happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum EventKind {
     /// A process was created.
     Fork,
@@ -44,7 +46,7 @@ pub enum EventKind {
 }
 
 /// Another process, as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     pub id: ProcessId,
     pub comm: Box<str>,
@@ -52,7 +54,7 @@ pub struct Party {
 }
 
 /// What the OOM killer went by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OomKill {
     /// The victim's. `None` before Linux 6.9, which does not say.
     pub memory: Option<MemoryKinds>,
@@ -62,7 +64,7 @@ pub struct OomKill {
     pub asked_by: Party,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FatalSignal {
     pub signal: u32,
     /// `si_code`: 0 from `kill`, above 0 from the kernel, below 0 from `sigqueue`, `tgkill` and timers. `None`

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// What is known of a process besides its figures. Text is as the process chose it, and therefore
 /// hostile: bytes that are not UTF-8 stand as `\xNN`, control characters are still in it, and every
 /// face escapes what its medium needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Facts {
     /// The kernel's name of the main thread, at most 15 bytes. Empty when only the process's end
     /// was seen and that record had no name.

@@ -14,6 +14,7 @@
 //! text       = word | "…" | '…'
 //! ```
 
+mod column;
 mod expression;
 mod lex;
 mod operand;
@@ -24,28 +25,41 @@ mod properties;
 
 use std::{fmt, str::FromStr};
 
+pub use column::Column;
 use expression::Expression;
 
-use super::snapshot::ProcessView;
+use super::{field::Field, host_field::HostField};
 
 /// A parsed filter. Written out, it reads back as the same filter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Filter(Expression);
+pub struct FilterOn<F>(Expression<F>);
 
-impl Filter {
+/// Of processes.
+pub type Filter = FilterOn<Field>;
+
+/// The same about the host's own figures: `memory_available_pct < 5`. There is nothing to search for in it.
+pub type HostFilter = FilterOn<HostField>;
+
+impl<F: Column> FilterOn<F> {
     /// Parses a filter, and checks that each field is compared with what it can be compared with.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         parse::expression(text).map(Self)
     }
 
-    /// Whether the process is meant. A comparison with an unknown value does not hold, be it `==`, `!=`
+    /// Whether the process, or the host, is meant. A comparison with an unknown value does not hold, be it `==`, `!=`
     /// or `!~`; only `== null` does. `not` turns that round as it does everything.
-    pub fn matches(&self, view: &ProcessView<'_>) -> bool {
-        self.0.matches(view)
+    pub fn matches(&self, one: &F::Of<'_>) -> bool {
+        self.0.matches(one)
+    }
+
+    /// Of a filter that matches: the first figure that passes a limit, and that limit. `None` where it does not
+    /// match by a limit.
+    pub fn passed(&self, one: &F::Of<'_>) -> Option<(F, f64, f64)> {
+        self.0.passed(one)
     }
 }
 
-impl FromStr for Filter {
+impl<F: Column> FromStr for FilterOn<F> {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
@@ -53,7 +67,7 @@ impl FromStr for Filter {
     }
 }
 
-impl fmt::Display for Filter {
+impl<F: Column> fmt::Display for FilterOn<F> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
     }

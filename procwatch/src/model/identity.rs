@@ -1,11 +1,11 @@
 //! Which process: a pid alone is not a name, for pids come back.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A process for as long as the host is up: its pid, and when it started.
 ///
 /// Processes are ordered by pid, then by start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
     /// The thread group id: what user space calls the pid.
     pub pid: u32,
@@ -21,7 +21,7 @@ impl ProcessId {
 }
 
 /// How a process ended, as `wait4` reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitStatus(pub u32);
 
 impl WaitStatus {

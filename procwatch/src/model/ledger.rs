@@ -6,7 +6,7 @@
 //! |---|---|
 //! | every total | the highest reading: totals never fall, and a lower one has missed a thread |
 //! | peak RSS | the closing record's; else the highest reading |
-//! | exe, argv | the last exec record; else the parent's at the fork; else /proc, once |
+//! | exe, argv | the last exec record; else the parent's at the fork; else /proc, once; argv without secrets |
 //! | comm, uid, cgroup | the latest reading from any source |
 //! | parent now | the latest of pass and exit record; until then the fork record |
 //! | parent at birth (the tree) | the fork record; else the first reading |
@@ -16,6 +16,7 @@
 //! Observations may be lost, late or doubled: an end is told once, a process that ended does not come
 //! back, and a pass over all threads settles which processes live.
 
+mod awaited;
 mod happenings;
 mod lifecycle;
 mod lookups;
@@ -28,12 +29,13 @@ use std::{
 
 use hashbrown::HashSet;
 
-use self::happenings::Signals;
+use self::{awaited::Awaited, happenings::Signals};
 use super::{
     event::{Event, EventKind},
     facts::Facts,
     identity::{ProcessId, WaitStatus},
     observation::{Comm, Owner, PassScope},
+    redact::Redactor,
     sample::{Ending, ProcessSample, Source, State},
     threads::ThreadSum,
     totals::{Counter, Totals},
@@ -87,6 +89,9 @@ pub struct Ledger {
     pass: Pass,
     /// Closed without a closing record: what the kernel counted as nameless has these in it.
     closed_without_record: Closing,
+    awaited: Awaited,
+    /// What closing records told, beyond what was known, that came after their account had been closed.
+    late: Closing,
     /// Those of them that have not been asked for: at most as many as have ended since the last pass.
     unreleased: Vec<ProcessId>,
     /// Ended processes that one sample had no room for.
@@ -95,6 +100,8 @@ pub struct Ledger {
     watching_since_ns: u64,
     /// What this host's hooks do not count.
     unmeasured: Vec<Counter>,
+    /// Takes secrets out of arguments before they are on the books. `None` where they are wanted.
+    redactor: Option<Redactor>,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +132,11 @@ impl Closing {
         self.processes += 1;
         self.totals.add(totals);
     }
+
+    fn take_back(&mut self, totals: &Totals) {
+        self.processes = self.processes.saturating_sub(1);
+        self.totals = self.totals.since(totals);
+    }
 }
 
 impl Ledger {
@@ -136,6 +148,22 @@ impl Ledger {
             watching_since_ns: boot_ns,
             unmeasured: unmeasured.to_vec(),
             ..Self::default()
+        }
+    }
+
+    /// The same books, without the secrets of command lines from here on.
+    #[must_use]
+    pub fn redacting(self, redactor: Option<Redactor>) -> Self {
+        Self { redactor, ..self }
+    }
+
+    /// Arguments as they may stand on the books.
+    fn without_secrets(&self, argv: Option<Box<str>>, is_truncated: bool) -> Option<Box<str>> {
+        let argv = argv?;
+        let redactor = self.redactor.as_ref();
+        match redactor.and_then(|redactor| redactor.argv(&argv, is_truncated)) {
+            Some(redacted) => Some(redacted.into()),
+            None => Some(argv),
         }
     }
 
@@ -225,6 +253,11 @@ impl Ledger {
         processes
     }
 
+    /// Whatever else comes of it is late.
+    fn has_ended(&self, id: ProcessId) -> bool {
+        self.tree.has_ended(id) || self.awaited.contains(id)
+    }
+
     pub fn tree(&self) -> &ForkTree {
         &self.tree
     }
@@ -271,6 +304,11 @@ impl Ledger {
     /// Processes that were closed without their closing record.
     pub fn closed_without_record(&self) -> Closing {
         self.closed_without_record
+    }
+
+    /// What was found out of processes after their last sample: part of no row.
+    pub fn late(&self) -> Closing {
+        self.late
     }
 
     /// Ended processes that a sample had no room for, and what they cost.

@@ -2,6 +2,8 @@
 //!
 //! Observations may be lost, late, doubled or out of order; [`super::ledger`] copes with all of it.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     connection::Connection,
     facts::kernel_text,
@@ -172,7 +174,7 @@ pub enum Activity {
 }
 
 /// The kernel's name of a thread: at most 15 bytes, ended by a NUL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comm(pub [u8; 16]);
 
 impl Comm {

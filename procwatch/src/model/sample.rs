@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     device::DeviceSample,
     facts::Facts,
     identity::{ProcessId, WaitStatus},
+    shed::Shed,
     totals::Totals,
 };
 
 /// Every process and the host at one instant, and the processes that ended since the sample before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// Nanoseconds since the epoch.
     pub time_ns: u64,
@@ -20,34 +23,76 @@ pub struct Sample {
     /// started later may have been there when it was dated.
     pub began_ns: u64,
     pub host: HostSample,
+    /// By number. None where /proc has no `stat`.
+    pub cores: Vec<CoreSample>,
     /// Block devices with a request queue that have been used since collection began, by number.
     pub devices: Vec<DeviceSample>,
     /// Those of our own network namespace.
     pub interfaces: Vec<InterfaceSample>,
     /// Ordered by [`ProcessId`].
     pub processes: Vec<ProcessSample>,
-    /// What processes cost whose end was seen but whose name was lost, since collection began.
+    /// What processes cost whose end was seen but whose name was lost, and what was found out of others too late
+    /// for their last row, since collection began.
     pub nameless: Totals,
     pub loss: Losses,
     pub sources: Sources,
+    /// What was left out when this was taken.
+    pub shed: Shed,
 }
 
 /// The host's own figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostSample {
-    /// CPUs that are online.
-    pub cpus: u32,
-    /// Nanoseconds that CPUs have been idle since boot, summed over them (`idle` and `iowait` of
-    /// /proc/stat, in steps of 10 ms a CPU).
-    pub cpu_idle_ns: u64,
-    /// Nanoseconds taken by the hypervisor, summed over CPUs.
-    pub cpu_steal_ns: u64,
+    /// `None` where /proc has no `stat`, as when it was mounted with `subset=pid`.
+    pub cpu: Option<HostCpu>,
     pub memory_total_bytes: Option<u64>,
     pub memory_available_bytes: Option<u64>,
+    pub swap_total_bytes: Option<u64>,
+    pub swap_free_bytes: Option<u64>,
+    /// How many threads ran or waited to, on average over 1, 5 and 15 minutes (/proc/loadavg).
+    pub load: Option<[f32; 3]>,
+    /// How much time was lost to waiting (/proc/pressure). `None` of a kernel that does not count it.
+    pub pressure: Pressure,
+}
+
+/// Pressure stall information: percent of the last ten seconds in which some thread waited for want of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pressure {
+    pub cpu_pct: Option<f32>,
+    pub memory_pct: Option<f32>,
+    pub io_pct: Option<f32>,
+}
+
+/// One CPU's time since boot, by /proc/stat, nanoseconds in steps of 10 ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreSample {
+    /// Its number; those that are offline are missing.
+    pub number: u32,
+    /// Running programs.
+    pub user_ns: u64,
+    /// In the kernel, interrupts included.
+    pub system_ns: u64,
+    pub idle_ns: u64,
+    pub steal_ns: u64,
+}
+
+/// What CPUs did not do for processes, by /proc/stat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCpu {
+    /// CPUs that are online.
+    pub cpus: u32,
+    /// Nanoseconds since boot that the host was not suspended (`CLOCK_MONOTONIC`): idle time is part of this, and
+    /// not of the time since boot.
+    pub awake_ns: u64,
+    /// Nanoseconds that CPUs have been idle since boot, summed over them (`idle` and `iowait` of
+    /// /proc/stat, in steps of 10 ms a CPU).
+    pub idle_ns: u64,
+    /// Nanoseconds taken by the hypervisor, summed over CPUs.
+    pub steal_ns: u64,
 }
 
 /// One process at the instant of a sample.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessSample {
     pub id: ProcessId,
     /// The parent now: after the first parent's end another one. `None` for those that have none.
@@ -78,7 +123,7 @@ pub struct ProcessSample {
 }
 
 /// Memory of a process by kind, as in `/proc/PID/status`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryKinds {
     /// `RssAnon`: heap, stack, and pages of files that were changed for this process alone.
     pub anon_bytes: u64,
@@ -100,7 +145,7 @@ impl MemoryKinds {
 
 /// A network interface's own counters since it was set up: bytes on the wire, headers included
 /// (/proc/net/dev).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceSample {
     pub name: Box<str>,
     pub sent_bytes: u64,
@@ -108,7 +153,7 @@ pub struct InterfaceSample {
 }
 
 /// What a process is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// On a CPU, or waiting for one.
     Running,
@@ -135,6 +180,11 @@ impl State {
         }
     }
 
+    /// Whether it is no longer among the living, nor waits to be noted.
+    pub const fn has_gone(self) -> bool {
+        matches!(self, Self::Exited(_))
+    }
+
     /// How it ended; `None` while it lives.
     pub const fn ending(self) -> Option<Ending> {
         match self {
@@ -145,7 +195,7 @@ impl State {
 }
 
 /// The end of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// Nanoseconds since boot. `None` when the exit itself was not seen.
     pub time_ns: Option<u64>,
@@ -156,7 +206,7 @@ pub struct Ending {
 }
 
 /// Up to when the totals of an ended process count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TotalsAt {
     /// Up to the last instruction: the kernel had closed the account.
     Final,
@@ -177,7 +227,7 @@ impl TotalsAt {
 }
 
 /// Where the figures of one process came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// Read from the kernel's own accounts.
     Ebpf,
@@ -195,7 +245,7 @@ impl Source {
 }
 
 /// Where each group of fields comes from on this host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     pub identity: SourceState,
     pub cpu: SourceState,
@@ -206,6 +256,18 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Every group of fields from one source.
+    pub fn all(state: &SourceState) -> Self {
+        Self {
+            identity: state.clone(),
+            cpu: state.clone(),
+            memory: state.clone(),
+            io: state.clone(),
+            block: state.clone(),
+            network: state.clone(),
+        }
+    }
+
     pub fn entries(&self) -> [(&'static str, &SourceState); 6] {
         [
             ("identity", &self.identity),
@@ -219,7 +281,7 @@ impl Sources {
 }
 
 /// Where a group of fields comes from, or why it cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SourceState {
     From(Source),
     Unavailable(Arc<str>),
@@ -235,7 +297,7 @@ impl std::fmt::Display for SourceState {
 }
 
 /// How many records of each kind were lost since collection began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Losses {
     pub fork: u64,
     pub exec: u64,
@@ -283,6 +345,29 @@ impl Losses {
             ("malformed", self.malformed),
             ("output", self.output),
         ]
+    }
+
+    /// What was lost after `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let less = u64::saturating_sub;
+        Self {
+            fork: less(self.fork, earlier.fork),
+            exec: less(self.exec, earlier.exec),
+            exit: less(self.exit, earlier.exit),
+            final_totals: less(self.final_totals, earlier.final_totals),
+            departed_thread: less(self.departed_thread, earlier.departed_thread),
+            flow: less(self.flow, earlier.flow),
+            connection: less(self.connection, earlier.connection),
+            connection_record: less(self.connection_record, earlier.connection_record),
+            block: less(self.block, earlier.block),
+            oom: less(self.oom, earlier.oom),
+            signal: less(self.signal, earlier.signal),
+            skipped: less(self.skipped, earlier.skipped),
+            crowded_out: less(self.crowded_out, earlier.crowded_out),
+            malformed: less(self.malformed, earlier.malformed),
+            output: less(self.output, earlier.output),
+        }
     }
 
     pub fn total(&self) -> u64 {

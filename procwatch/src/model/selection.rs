@@ -14,6 +14,7 @@ use super::{
 pub struct Selection {
     pub filter: Option<Filter>,
     pub sort: Field,
+    pub direction: Direction,
     pub limit: Option<usize>,
     pub arrangement: Arrangement,
 }
@@ -25,18 +26,44 @@ pub enum Arrangement {
     Tree,
 }
 
+/// Which end of the order stands at the top.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Numbers from the largest, text from A.
+    #[default]
+    Usual,
+    /// The other way round; what is not known stays at the end.
+    Reversed,
+}
+
 impl Selection {
-    /// The selected processes in order, each with its depth: 0 when flat.
+    /// The selected processes of a snapshot in order, each with its depth: 0 when flat.
     pub fn of<'a>(&self, snapshot: &'a Snapshot) -> Vec<(usize, ProcessView<'a>)> {
-        let mut views: Vec<_> = snapshot
-            .processes()
+        self.among(snapshot.processes())
+    }
+
+    /// The same of any processes.
+    pub fn among<'a>(
+        &self,
+        processes: impl Iterator<Item = ProcessView<'a>>,
+    ) -> Vec<(usize, ProcessView<'a>)> {
+        self.among_kin(processes, |_| None)
+    }
+
+    /// The same, with children below those that bore them, as far as `born_of` knows and those are among them.
+    pub fn among_kin<'a>(
+        &self,
+        processes: impl Iterator<Item = ProcessView<'a>>,
+        born_of: impl Fn(ProcessId) -> Option<ProcessId>,
+    ) -> Vec<(usize, ProcessView<'a>)> {
+        let mut views: Vec<_> = processes
             .filter(|view| {
                 self.filter
                     .as_ref()
                     .is_none_or(|filter| filter.matches(view))
             })
             .collect();
-        let compare = compare_by(self.sort);
+        let compare = compare_by(self.sort, self.direction);
         let mut rows = match self.arrangement {
             Arrangement::Flat => {
                 if let Some(limit) = self.limit
@@ -51,7 +78,7 @@ impl Selection {
             }
             Arrangement::Tree => {
                 views.sort_unstable_by(&compare);
-                as_forest(&views)
+                as_forest(&views, born_of)
             }
         };
         if let Some(limit) = self.limit {
@@ -63,7 +90,10 @@ impl Selection {
 
 /// Children below their parents, in the order of `views` where that leaves a choice. A process whose
 /// parent is not among them stands at the left.
-fn as_forest<'a>(views: &[ProcessView<'a>]) -> Vec<(usize, ProcessView<'a>)> {
+fn as_forest<'a>(
+    views: &[ProcessView<'a>],
+    born_of: impl Fn(ProcessId) -> Option<ProcessId>,
+) -> Vec<(usize, ProcessView<'a>)> {
     let selected: HashMap<ProcessId, usize> = views
         .iter()
         .enumerate()
@@ -72,7 +102,8 @@ fn as_forest<'a>(views: &[ProcessView<'a>]) -> Vec<(usize, ProcessView<'a>)> {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); views.len()];
     let mut roots = Vec::new();
     for (at, view) in views.iter().enumerate() {
-        let parent = view.process.parent.and_then(|parent| selected.get(&parent));
+        let place = |parent: Option<ProcessId>| parent.and_then(|parent| selected.get(&parent));
+        let parent = place(born_of(view.process.id)).or_else(|| place(view.process.parent));
         match parent {
             // A parent is older than its child; anything else would be a circle.
             Some(parent)

@@ -2,6 +2,8 @@
 
 use std::ops::Index;
 
+use serde::{Deserialize, Serialize};
+
 /// A kind of cost. Every counter only grows while its process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(usize)]
@@ -133,17 +135,26 @@ impl Counter {
 }
 
 /// One value per [`Counter`], each known or not. Eight bytes a counter: there are many of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals([u64; Counter::COUNT]);
 
 /// No counter of a real process comes near this; it marks what is not known.
-const UNKNOWN: u64 = u64::MAX;
+pub(crate) const UNKNOWN: u64 = u64::MAX;
 
 impl Totals {
     /// Nothing is known.
     pub const UNKNOWN: Self = Self([UNKNOWN; Counter::COUNT]);
     /// Everything is known to be zero: a process at its start.
     pub const ZERO: Self = Self([0; Counter::COUNT]);
+
+    /// By slot; [`UNKNOWN`] where that is so.
+    pub(crate) const fn raw(&self) -> &[u64; Counter::COUNT] {
+        &self.0
+    }
+
+    pub(crate) const fn from_raw(raw: [u64; Counter::COUNT]) -> Self {
+        Self(raw)
+    }
 
     /// `None` when the source does not tell this counter.
     pub fn get(&self, counter: Counter) -> Option<u64> {

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use crate::model::{
     facts::Facts,
     identity::{ProcessId, WaitStatus},
-    sample::{Ending, MemoryKinds, ProcessSample, Source, State, TotalsAt},
-    snapshot::ProcessView,
+    sample::{
+        Ending, HostSample, Losses, MemoryKinds, ProcessSample, Sample, Source, SourceState,
+        Sources, State, TotalsAt,
+    },
+    shed::Shed,
+    snapshot::{ProcessView, Snapshot},
     totals::{Counter, Totals},
 };
 
@@ -95,5 +99,43 @@ pub fn ended(time_ns: Option<u64>, status: Option<u32>, totals: TotalsAt) -> End
         time_ns,
         status: status.map(WaitStatus),
         totals,
+    }
+}
+
+/// A snapshot of one second that ends so long after boot; the processes have moved their deltas in it.
+pub fn snapshot_of(fixtures: &[Fixture], boot_time_ns: u64) -> Snapshot {
+    let second_before_ns = boot_time_ns.saturating_sub(1_000_000_000);
+    let before = sample_of(fixtures, second_before_ns, |fixture| {
+        fixture.process.totals.since(&fixture.delta)
+    });
+    let now = sample_of(fixtures, boot_time_ns, |fixture| fixture.process.totals);
+    Snapshot::derive(&before, Arc::new(now))
+}
+
+pub fn sample_of(
+    fixtures: &[Fixture],
+    boot_time_ns: u64,
+    totals: fn(&Fixture) -> Totals,
+) -> Sample {
+    let from = SourceState::From(Source::Ebpf);
+    let process = |fixture: &Fixture| ProcessSample {
+        totals: totals(fixture),
+        ..fixture.process.clone()
+    };
+    let mut processes: Vec<_> = fixtures.iter().map(process).collect();
+    processes.sort_by_key(|process| process.id);
+    Sample {
+        time_ns: 1_795_404_009_000_000_000 + boot_time_ns,
+        boot_time_ns,
+        began_ns: boot_time_ns,
+        host: HostSample::default(),
+        cores: Vec::new(),
+        devices: Vec::new(),
+        interfaces: Vec::new(),
+        processes,
+        nameless: Totals::ZERO,
+        loss: Losses::default(),
+        sources: Sources::all(&from),
+        shed: Shed::NOTHING,
     }
 }

@@ -3,13 +3,22 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use super::{Field, Value};
-use crate::model::snapshot::ProcessView;
+use crate::model::{selection::Direction, snapshot::ProcessView};
 
 /// What sorts by `field`: numbers from the largest, flags that are set first, text ascending by its
 /// bytes, the unknown last, and what is equal by pid and start. A total order, whatever the values.
-pub fn compare_by(field: Field) -> impl Fn(&ProcessView<'_>, &ProcessView<'_>) -> Ordering {
+pub fn compare_by(
+    field: Field,
+    direction: Direction,
+) -> impl Fn(&ProcessView<'_>, &ProcessView<'_>) -> Ordering {
     move |a, b| {
-        compare(&key(field, a), &key(field, b)).then_with(|| a.process.id.cmp(&b.process.id))
+        let (a_key, b_key) = (key(field, a), key(field, b));
+        let is_known = rank(&a_key) == rank(&b_key);
+        let order = match direction {
+            Direction::Reversed if is_known => compare(&b_key, &a_key),
+            _ => compare(&a_key, &b_key),
+        };
+        order.then_with(|| a.process.id.cmp(&b.process.id))
     }
 }
 
@@ -53,7 +62,7 @@ mod tests {
 
     fn sorted(field: Field, fixtures: &[Fixture]) -> Vec<u32> {
         let mut views: Vec<_> = fixtures.iter().map(Fixture::view).collect();
-        views.sort_by(compare_by(field));
+        views.sort_by(compare_by(field, Direction::Usual));
         views.iter().map(|view| view.process.id.pid).collect()
     }
 
@@ -81,6 +90,17 @@ mod tests {
         check(Field::Rss, [4, 1, 2, 3]);
         check(Field::CoreDumped, [2, 4, 1, 3]);
         check(Field::Pss, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn reversed_the_unknown_stay_last() {
+        let mut fixtures = [1, 2, 3].map(|pid| Fixture::new(pid, "x"));
+        fixtures[0].process.rss_bytes = Some(10);
+        fixtures[2].process.rss_bytes = Some(20);
+        let mut views: Vec<_> = fixtures.iter().map(Fixture::view).collect();
+        views.sort_by(compare_by(Field::Rss, Direction::Reversed));
+        let pids: Vec<_> = views.iter().map(|view| view.process.id.pid).collect();
+        assert_eq!(pids, [1, 3, 2]);
     }
 
     #[test]
@@ -119,8 +139,8 @@ mod tests {
             let fixtures: Vec<_> = processes.into_iter().map(fixture).collect();
             let mut forwards: Vec<_> = fixtures.iter().map(Fixture::view).collect();
             let mut backwards: Vec<_> = fixtures.iter().rev().map(Fixture::view).collect();
-            forwards.sort_by(compare_by(Field::Rss));
-            backwards.sort_by(compare_by(Field::Rss));
+            forwards.sort_by(compare_by(Field::Rss, Direction::Usual));
+            backwards.sort_by(compare_by(Field::Rss, Direction::Usual));
             let keys = |views: &[ProcessView<'_>]| -> Vec<_> {
                 views.iter().map(|view| (view.process.id, view.process.rss_bytes)).collect()
             };

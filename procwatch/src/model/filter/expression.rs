@@ -2,29 +2,28 @@
 
 use std::{cmp::Ordering, fmt};
 
-use super::pattern::Pattern;
+use super::{column::Column, pattern::Pattern};
 use crate::model::{
     escape::terminal,
     field::{Field, Value},
-    snapshot::ProcessView,
 };
 
 /// Only as deep as the parser lets it become, for every walk over it recurses.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Expression {
+pub(super) enum Expression<F = Field> {
     Search(Pattern),
-    Compare(Comparison),
-    Not(Box<Expression>),
+    Compare(Comparison<F>),
+    Not(Box<Expression<F>>),
     /// At least two.
-    All(Vec<Expression>),
+    All(Vec<Expression<F>>),
     /// At least two.
-    Any(Vec<Expression>),
+    Any(Vec<Expression<F>>),
 }
 
 /// The operand is of the field's kind or null, and the operator is one that the kind has.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Comparison {
-    pub(super) field: Field,
+pub(super) struct Comparison<F = Field> {
+    pub(super) field: F,
     pub(super) operator: Operator,
     pub(super) operand: Operand,
 }
@@ -52,33 +51,49 @@ pub(super) enum Operand {
     Text(Pattern),
 }
 
-impl Expression {
-    pub(super) fn matches(&self, view: &ProcessView<'_>) -> bool {
+impl<F: Column> Expression<F> {
+    pub(super) fn matches(&self, one: &F::Of<'_>) -> bool {
         match self {
-            Self::Search(pattern) => finds(pattern, view),
-            Self::Compare(comparison) => comparison.holds(view),
-            Self::Not(inner) => !inner.matches(view),
-            Self::All(members) => members.iter().all(|member| member.matches(view)),
-            Self::Any(members) => members.iter().any(|member| member.matches(view)),
+            Self::Search(pattern) => F::finds(pattern, one),
+            Self::Compare(comparison) => comparison.holds(one),
+            Self::Not(inner) => !inner.matches(one),
+            Self::All(members) => members.iter().all(|member| member.matches(one)),
+            Self::Any(members) => members.iter().any(|member| member.matches(one)),
+        }
+    }
+
+    /// The first figure that passes a limit, of those that have to; and that limit.
+    pub(super) fn passed(&self, one: &F::Of<'_>) -> Option<(F, f64, f64)> {
+        match self {
+            Self::Compare(comparison) => comparison.passed(one),
+            Self::All(members) | Self::Any(members) => {
+                members.iter().find_map(|member| member.passed(one))
+            }
+            Self::Search(_) | Self::Not(_) => None,
         }
     }
 }
 
-fn finds(pattern: &Pattern, view: &ProcessView<'_>) -> bool {
-    let in_text = |field: Field| match field.value(view) {
-        Value::Text(text) => pattern.is_in(&text),
-        _ => false,
-    };
-    in_text(Field::Comm)
-        || in_text(Field::Exe)
-        || view.process.id.pid.to_string() == pattern.as_str()
-        || in_text(Field::Argv)
-}
+impl<F: Column> Comparison<F> {
+    fn passed(&self, one: &F::Of<'_>) -> Option<(F, f64, f64)> {
+        use Operator::{Greater, GreaterOrEqual, Less, LessOrEqual};
+        let is_limit = matches!(self.operator, Less | LessOrEqual | Greater | GreaterOrEqual);
+        let limit = match self.operand {
+            Operand::Whole(number) => number as f64,
+            Operand::Fraction(number) => number,
+            Operand::Null | Operand::Flag(_) | Operand::Text(_) => return None,
+        };
+        let value = match self.field.value(one) {
+            Value::Integer(value) => value as f64,
+            Value::Real(value) => value,
+            Value::Unknown | Value::Flag(_) | Value::Text(_) => return None,
+        };
+        (is_limit && self.holds(one)).then_some((self.field, value, limit))
+    }
 
-impl Comparison {
-    fn holds(&self, view: &ProcessView<'_>) -> bool {
+    fn holds(&self, one: &F::Of<'_>) -> bool {
         let accepts = |order| self.operator.accepts(order);
-        match (self.field.value(view), &self.operand) {
+        match (self.field.value(one), &self.operand) {
             (Value::Unknown, Operand::Null) => accepts(Ordering::Equal),
             (Value::Unknown, _) => false,
             (_, Operand::Null) => accepts(Ordering::Less),
@@ -132,7 +147,7 @@ impl Operator {
     }
 }
 
-impl fmt::Display for Expression {
+impl<F: Column> fmt::Display for Expression<F> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Search(pattern) => write_text(pattern, out),
@@ -164,7 +179,7 @@ impl fmt::Display for Expression {
     }
 }
 
-impl Expression {
+impl<F: Column> Expression<F> {
     fn write_within(&self, parentheses: bool, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if parentheses {
             write!(out, "({self})")
@@ -174,11 +189,11 @@ impl Expression {
     }
 }
 
-fn write_joined(
-    members: &[Expression],
+fn write_joined<F: Column>(
+    members: &[Expression<F>],
     word: &str,
     out: &mut fmt::Formatter<'_>,
-    needs_parentheses: impl Fn(&Expression) -> bool,
+    needs_parentheses: impl Fn(&Expression<F>) -> bool,
 ) -> fmt::Result {
     for (position, member) in members.iter().enumerate() {
         if position > 0 {

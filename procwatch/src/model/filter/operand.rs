@@ -2,18 +2,19 @@
 
 use super::{
     FilterError,
+    column::Column,
     expression::{Operand, Operator},
     lex::{Token, TokenKind},
     pattern::Pattern,
 };
 use crate::model::{
     escape::quoted,
-    field::{Field, Kind},
+    field::Kind,
     units::{Amount, QuantityError, Unit, parse_quantity},
 };
 
 /// The value behind an operator, if it is of the field's kind.
-pub(super) fn operand(field: Field, token: &Token<'_>) -> Result<Operand, FilterError> {
+pub(super) fn operand<F: Column>(field: F, token: &Token<'_>) -> Result<Operand, FilterError> {
     let not_with = |what: &str| {
         FilterError::new(
             token.column,
@@ -91,7 +92,7 @@ impl<'a> Literal<'a> {
 }
 
 /// What can be written behind a comparison with the field.
-pub(super) fn value_remedy(field: Field) -> &'static str {
+pub(super) fn value_remedy<F: Column>(field: F) -> &'static str {
     match (field.kind(), field.unit()) {
         (Kind::Text, _) => "compare it with a text in quotes, or null",
         (Kind::Flag, _) => "compare it with true, false or null",
@@ -104,7 +105,7 @@ pub(super) fn value_remedy(field: Field) -> &'static str {
     }
 }
 
-pub(super) fn operators(field: Field, operand: &Operand) -> &'static [Operator] {
+pub(super) fn operators<F: Column>(field: F, operand: &Operand) -> &'static [Operator] {
     use Operator::{
         Contains, ContainsNot, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual,
     };

@@ -2,20 +2,18 @@
 
 use super::{
     FilterError,
+    column::Column,
     expression::{Comparison, Expression, Operator},
     lex::{self, Token, TokenKind},
     operand::{operand, operators, value_remedy},
     pattern::Pattern,
 };
-use crate::model::{
-    escape::quoted,
-    field::{self, Field},
-};
+use crate::model::escape::quoted;
 
 /// How deep parentheses and negations nest: far beyond what people write, far below what the stack holds.
 const DEEPEST: usize = 64;
 
-pub(super) fn expression(text: &str) -> Result<Expression, FilterError> {
+pub(super) fn expression<F: Column>(text: &str) -> Result<Expression<F>, FilterError> {
     let tokens = lex::tokens(text)?;
     if tokens.is_empty() {
         return Err(FilterError::new(
@@ -49,7 +47,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn any(&mut self) -> Result<Expression, FilterError> {
+    fn any<F: Column>(&mut self) -> Result<Expression<F>, FilterError> {
         let first = self.all()?;
         let mut members = vec![first];
         while self.take(&TokenKind::Or).is_some() {
@@ -58,7 +56,7 @@ impl<'a> Parser<'a> {
         Ok(one_or(members, Expression::Any))
     }
 
-    fn all(&mut self) -> Result<Expression, FilterError> {
+    fn all<F: Column>(&mut self) -> Result<Expression<F>, FilterError> {
         let first = self.negation()?;
         let mut members = vec![first];
         while self.take(&TokenKind::And).is_some() {
@@ -67,7 +65,7 @@ impl<'a> Parser<'a> {
         Ok(one_or(members, Expression::All))
     }
 
-    fn negation(&mut self) -> Result<Expression, FilterError> {
+    fn negation<F: Column>(&mut self) -> Result<Expression<F>, FilterError> {
         if let Some(not) = self.take(&TokenKind::Not) {
             return self.deeper(not, |parser| {
                 Ok(Expression::Not(Box::new(parser.negation()?)))
@@ -85,11 +83,11 @@ impl<'a> Parser<'a> {
         self.condition()
     }
 
-    fn deeper(
+    fn deeper<F: Column>(
         &mut self,
         token: &Token<'_>,
-        parse: impl FnOnce(&mut Self) -> Result<Expression, FilterError>,
-    ) -> Result<Expression, FilterError> {
+        parse: impl FnOnce(&mut Self) -> Result<Expression<F>, FilterError>,
+    ) -> Result<Expression<F>, FilterError> {
         if self.depth == DEEPEST {
             return Err(FilterError::new(
                 token.column,
@@ -104,7 +102,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A comparison or a search.
-    fn condition(&mut self) -> Result<Expression, FilterError> {
+    fn condition<F: Column>(&mut self) -> Result<Expression<F>, FilterError> {
         let remedy = "write a comparison such as cpu_pct > 5, or a word to search for";
         let token = self.next(remedy)?;
         let text = match &token.kind {
@@ -123,33 +121,40 @@ impl<'a> Parser<'a> {
             self.tokens = rest;
             return self.comparison(token, symbol, *operator);
         }
-        if token.kind == TokenKind::Word && Field::from_name(text).is_some() {
+        if token.kind == TokenKind::Word && F::from_name(text).is_some() {
             return Err(FilterError::new(
                 token.column,
                 format!("field {} without a comparison", quoted(text)),
                 "compare it with a value, or put it in quotes to search for the text",
             ));
         }
+        if !F::IS_SEARCHED {
+            return Err(FilterError::new(
+                token.column,
+                format!("{} is searched for where there is no text", quoted(text)),
+                F::remedy_for(text),
+            ));
+        }
         Ok(Expression::Search(Pattern::new(text)))
     }
 
-    fn comparison(
+    fn comparison<F: Column>(
         &mut self,
         name: &Token<'_>,
         symbol: &Token<'_>,
         operator: Operator,
-    ) -> Result<Expression, FilterError> {
+    ) -> Result<Expression<F>, FilterError> {
         if name.kind != TokenKind::Word {
             return Err(
                 name.unexpected("write the name of a field before the comparison, without quotes")
             );
         }
-        let field = Field::from_name(name.text).ok_or_else(|| {
+        let field = F::from_name(name.text).ok_or_else(|| {
             let problem = format!("unknown field {}", quoted(name.text));
             let remedy = if name.text.starts_with(|first: char| first.is_ascii_digit()) {
                 "write the field before the comparison and the value behind it".to_owned()
             } else {
-                field::remedy_for(name.text)
+                F::remedy_for(name.text)
             };
             FilterError::new(name.column, problem, remedy)
         })?;
@@ -204,7 +209,10 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn one_or(mut members: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -> Expression {
+fn one_or<F>(
+    mut members: Vec<Expression<F>>,
+    join: fn(Vec<Expression<F>>) -> Expression<F>,
+) -> Expression<F> {
     match members.pop() {
         Some(only) if members.is_empty() => only,
         Some(last) => {

@@ -33,8 +33,7 @@ impl Ledger {
 
     fn forked(&mut self, forked: &Forked, names: &mut dyn Names, tell: &mut dyn FnMut(Event)) {
         let on_record = self.accounts.get(&forked.id);
-        if self.tree.has_ended(forked.id) || on_record.is_some_and(|account| account.is_birth_told)
-        {
+        if self.has_ended(forked.id) || on_record.is_some_and(|account| account.is_birth_told) {
             return;
         }
         let inherited = self.accounts.get(&forked.parent).map(|parent| {
@@ -95,14 +94,14 @@ impl Ledger {
     }
 
     fn executed(&mut self, executed: Executed, names: &mut dyn Names, tell: &mut dyn FnMut(Event)) {
-        if self.tree.has_ended(executed.id) {
+        if self.has_ended(executed.id) {
             return;
         }
         let parent = (executed.parent.pid != 0).then_some(executed.parent);
         let mut facts = Facts {
             comm: executed.comm.text().into(),
             exe: executed.exe,
-            argv: executed.argv,
+            argv: self.without_secrets(executed.argv, executed.argv_truncated),
             argv_truncated: executed.argv_truncated,
             ..Facts::default()
         };
@@ -144,7 +143,7 @@ impl Ledger {
     }
 
     fn exited(&mut self, exited: &Exited, names: &mut dyn Names) {
-        if self.tree.has_ended(exited.id) {
+        if self.has_ended(exited.id) {
             return;
         }
         if !self.accounts.contains_key(&exited.id) {
@@ -194,7 +193,13 @@ impl Ledger {
     }
 
     fn closed(&mut self, closed: &Closed, tell: &mut dyn FnMut(Event)) {
-        if self.tree.has_ended(closed.id) {
+        if let Some(known) = self.awaited.take(closed.id) {
+            // The kernel has handed it over by name, after all.
+            self.closed_without_record.take_back(&known);
+            self.late.add(&closed.totals.since(&known));
+            return;
+        }
+        if self.has_ended(closed.id) {
             return;
         }
         let is_known = self.accounts.contains_key(&closed.id);

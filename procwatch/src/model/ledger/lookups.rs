@@ -16,9 +16,17 @@ impl Ledger {
     ///
     /// The start that /proc tells is in steps of 10 ms; a process that is known more exactly keeps its
     /// identity, which the caller has put into the sample.
-    pub fn adopt(&mut self, seen: ProcessSample, tell: &mut dyn FnMut(Event)) {
-        if self.tree.has_ended(seen.id) {
+    pub fn adopt(&mut self, mut seen: ProcessSample, tell: &mut dyn FnMut(Event)) {
+        if self.has_ended(seen.id) {
             return;
+        }
+        let on_record = self.accounts.get(&seen.id);
+        if !on_record.is_some_and(|one| Arc::ptr_eq(&one.sample.facts, &seen.facts)) {
+            let argv = seen.facts.argv.clone();
+            let argv = self.without_secrets(argv, seen.facts.argv_truncated);
+            if argv != seen.facts.argv {
+                Arc::make_mut(&mut seen.facts).argv = argv;
+            }
         }
         let is_end_told = self
             .accounts
@@ -113,7 +121,7 @@ impl Ledger {
                 facts.exe = learnt.exe;
             }
             if facts.argv.is_none() {
-                facts.argv = learnt.argv;
+                facts.argv = self.without_secrets(learnt.argv, learnt.argv_truncated);
                 facts.argv_truncated = learnt.argv_truncated;
             }
             // The kernel's id is of the unified hierarchy; a host of the old kind has its groups

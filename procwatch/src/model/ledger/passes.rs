@@ -26,6 +26,7 @@ impl Ledger {
     /// without being [ended](Self::end_pass) is dropped.
     pub fn begin_pass(&mut self, scope: PassScope, now_ns: u64) {
         self.threads = ThreadSum::default();
+        self.awaited.give_up(now_ns);
         self.pass = Pass {
             number: self.pass.number + 1,
             scope: Some(scope),
@@ -41,7 +42,7 @@ impl Ledger {
     }
 
     fn process_seen(&mut self, seen: &ProcessSeen, names: &mut dyn Names) {
-        if self.tree.has_ended(seen.id) {
+        if self.has_ended(seen.id) {
             return;
         }
         let is_new = !self.accounts.contains_key(&seen.id);
@@ -149,7 +150,7 @@ impl Ledger {
             // Its last thread may still be on its way out; then a later pass tells.
             let is_out = ending
                 .time_ns
-                .is_none_or(|time| time + WAY_OUT_NS < started_ns);
+                .is_none_or(|time| time.saturating_add(WAY_OUT_NS) < started_ns);
             if account.is_zombie_off_cpu && is_out {
                 ending.totals = TotalsAt::Final;
                 account.sample.state = State::Zombie(ending);
@@ -192,7 +193,9 @@ impl Ledger {
 
     fn close_without_record(&mut self, id: ProcessId, ending: Ending, tell: &mut dyn FnMut(Event)) {
         if let Some(account) = self.accounts.get(&id) {
-            self.closed_without_record.add(&account.sample.totals);
+            let totals = account.sample.totals;
+            self.closed_without_record.add(&totals);
+            self.awaited.insert(id, totals, self.pass.started_ns);
             self.unreleased.push(id);
         }
         self.close(id, ending, tell);

@@ -12,11 +12,13 @@ use crate::model::{
     event::EventKind,
     identity::WaitStatus,
     observation::{Activity, Closed, Executed, Exited, Forked, Observation, ThreadSeen},
-    sample::{MemoryKinds, TotalsAt},
+    sample::{MemoryKinds, State, TotalsAt},
     totals::Counter,
 };
 
+mod crowd;
 mod happenings;
+mod secrets;
 
 /// Knows user 7, and the cgroup 5.
 struct TestNames;
@@ -309,6 +311,21 @@ fn a_zombie_is_told_by_a_pass_once_it_is_off_its_cpu() {
     assert_eq!(books.told(), "exit 10 child code Some(3) cpu 60 final\n");
     books.observe(closed(A, cpu(60)));
     assert_eq!(books.told(), "", "and is not told again");
+}
+
+#[test]
+fn an_end_that_is_dated_beyond_all_time_is_not_settled() {
+    let mut exited = exited(A, INIT, cpu(50));
+    if let Observation::Exited(exited) = &mut exited {
+        exited.time_ns = u64::MAX;
+    }
+    let mut zombie = thread(A, Some(INIT), cpu(60));
+    zombie.exited = Some(WaitStatus(3 << 8));
+    let mut books = Books::default();
+    books.observe(forked(A, INIT)).observe(exited);
+    books.told();
+    books.pass(A.start_time_ns + 6, [zombie]);
+    assert_eq!(books.told(), "");
 }
 
 #[test]
