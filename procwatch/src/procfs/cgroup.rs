@@ -27,7 +27,8 @@ impl Membership {
     /// A name holds no line end: the kernel refuses to make such a group (`cgroup_mkdir`).
     pub fn parse(text: &str) -> Option<Self> {
         let entries = || {
-            text.lines().filter_map(|line| {
+            // Not `lines`, which takes the end of a name that is a carriage return for a part of the line's.
+            text.split('\n').filter_map(|line| {
                 let mut parts = line.splitn(3, ':');
                 let entry = (parts.next()?, parts.next()?, parts.next()?);
                 entry.2.starts_with('/').then_some(entry)
@@ -175,6 +176,8 @@ mod tests {
         check("0::/../other\n", Some("/../other"));
         check("1:name=systemd:/\n", Some("/"));
         check("0::/\n", Some("/"));
+        check("0::/web\r\n", Some("/web\r"));
+        check("0::/web\r", Some("/web\r"));
         check("5:cpuset:/c\n", None);
         check("0::\n", None);
         check("", None);

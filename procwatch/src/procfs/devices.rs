@@ -22,7 +22,8 @@ impl DiskNames {
     }
 }
 
-fn disks(text: &[u8]) -> impl Iterator<Item = (DeviceNumber, Box<str>)> {
+/// Disks as /proc/diskstats lists them; lines in another form are left out.
+pub fn disks(text: &[u8]) -> impl Iterator<Item = (DeviceNumber, Box<str>)> {
     text.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut words = words(line);
         let mut number = || u32::try_from(decimal(words.next()?)?).ok();
@@ -43,10 +44,13 @@ impl ProcRoot {
     /// The interfaces of our own network namespace; none where /proc/net/dev cannot be read.
     pub fn interfaces(&self) -> Vec<InterfaceSample> {
         let text = std::fs::read(self.path().join("net/dev")).unwrap_or_default();
-        text.split(|byte| *byte == b'\n')
-            .filter_map(interface)
-            .collect()
+        interfaces(&text).collect()
     }
+}
+
+/// Interfaces as /proc/net/dev lists them; lines in another form are left out.
+pub fn interfaces(text: &[u8]) -> impl Iterator<Item = InterfaceSample> {
+    text.split(|byte| *byte == b'\n').filter_map(interface)
 }
 
 /// A line of the form `name: bytes packets … (8 received) bytes …`. `None` for the two of the heading.

@@ -45,7 +45,7 @@ pub(super) fn facts(
 }
 
 /// A process may write over its arguments, and leave out the last NUL; so does the cut.
-fn argv(bytes: &[u8]) -> Box<str> {
+pub fn argv(bytes: &[u8]) -> Box<str> {
     let mut text = kernel_text(&bytes[..bytes.len().min(ARGV_MAX)]);
     if !text.ends_with('\0') {
         text.push('\0');

@@ -5,7 +5,7 @@
 use crate::model::sample::MemoryKinds;
 
 /// A decimal number of digits alone.
-pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+pub fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
@@ -16,7 +16,7 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 /// The first value of each line of the form `name: value …`.
-pub(super) fn named_values(text: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
+pub fn named_values(text: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
     text.split(|byte| *byte == b'\n').filter_map(|line| {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let value = line.get(colon + 1..)?.trim_ascii_start();
@@ -30,7 +30,7 @@ pub(super) fn named_values(text: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
 
 /// From /proc/PID/status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Status {
+pub struct Status {
     /// The real one, in our own user namespace.
     pub uid: Option<u32>,
     /// `VmHWM`. `None` for kernel threads and for what has given up its memory.
@@ -44,7 +44,7 @@ pub(super) struct Status {
 }
 
 impl Status {
-    pub(super) fn parse(text: &[u8]) -> Self {
+    pub fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
         let mut kib = [None; 4];
         // The name comes first, and a line end in it is written as `\n`: it cannot pass for a line.
@@ -76,7 +76,7 @@ impl Status {
 /// From /proc/PID/io: of all threads, living and dead, and of the children that were waited for, whose
 /// account the kernel adds to their parent's (`wait_task_zombie`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Io {
+pub struct Io {
     /// Through `read` and its like, whether or not a disk had to move.
     pub logical_read_bytes: Option<u64>,
     pub logical_write_bytes: Option<u64>,
@@ -87,7 +87,7 @@ pub(super) struct Io {
 }
 
 impl Io {
-    pub(super) fn parse(text: &[u8]) -> Self {
+    pub fn parse(text: &[u8]) -> Self {
         let mut io = Self::default();
         for (name, value) in named_values(text) {
             match name {
@@ -106,7 +106,7 @@ impl Io {
 /// From /proc/PID/schedstat: the scheduler's account of one thread, exact to the nanosecond but for
 /// what it has been running since the last tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SchedStat {
+pub struct SchedStat {
     pub cpu_time_ns: u64,
     pub run_queue_wait_ns: u64,
     /// How often it came onto a CPU.
@@ -115,7 +115,7 @@ pub(super) struct SchedStat {
 
 impl SchedStat {
     /// `None` also for the three zeros of a kernel that does not keep this account.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let mut fields = text.trim_ascii().split(|byte| *byte == b' ').map(decimal);
         let schedstat = Self {
             cpu_time_ns: fields.next()??,

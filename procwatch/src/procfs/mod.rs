@@ -18,19 +18,28 @@ mod earlier;
 mod facts;
 mod figures;
 mod host;
+mod inspect;
+mod memory_limit;
 mod mounts;
+mod open_files;
 mod process;
 mod root;
 mod stat;
+pub mod text;
 mod thread_view;
+mod time_namespace;
 mod users;
 
 pub use cgroup::Membership;
 pub use cgroup_paths::CgroupPaths;
 pub use devices::DiskNames;
 pub use host::host_sample;
+pub use inspect::Environment;
+pub use memory_limit::MemoryLimits;
 pub use mounts::CgroupMounts;
+pub use open_files::open_files;
 pub use root::ProcRoot;
+pub use time_namespace::boottime_offset_ns;
 pub use users::Users;
 
 use std::{io, path::PathBuf};
@@ -38,8 +47,8 @@ use std::{io, path::PathBuf};
 /// Something in /proc could not be read, other than because its process is gone.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcError {
-    #[error("{}: {source}; is /proc mounted, and may it be read?", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("{}: {cause}; is /proc mounted, and may it be read?", path.display())]
+    Read { path: PathBuf, cause: io::Error },
     #[error("{}: not in a form that this version knows", path.display())]
     Format { path: PathBuf },
 }

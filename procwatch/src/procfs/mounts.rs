@@ -30,12 +30,14 @@ pub struct CgroupMounts {
     pub unified: Option<PathBuf>,
     /// Controllers are in hierarchies of their own (cgroup v1), and the limits with them.
     pub has_v1_controllers: bool,
+    /// Where the hierarchy of the old kind is that limits memory.
+    pub v1_memory: Option<PathBuf>,
 }
 
 impl ProcRoot {
     /// Reads self/mountinfo. Without one, nothing is mounted as far as that tells.
     pub fn cgroup_mounts(&self) -> CgroupMounts {
-        parse(&std::fs::read(self.path().join("self/mountinfo")).unwrap_or_default())
+        CgroupMounts::parse(&std::fs::read(self.path().join("self/mountinfo")).unwrap_or_default())
     }
 
     /// Where the unified cgroup hierarchy is mounted; `None` when it is not.
@@ -44,23 +46,30 @@ impl ProcRoot {
     }
 }
 
-fn parse(text: &[u8]) -> CgroupMounts {
-    // Line by line: any user may mount what has no text for a name, and is then no concern of ours.
-    let mounts = || {
-        let lines = text.split(|byte| *byte == b'\n');
-        let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
-        lines.filter_map(|line| MountInfo::from_line(line).ok())
-    };
-    let unified = || mounts().filter(|mount| mount.fs_type == "cgroup2");
-    let whole = unified().find(|mount| mount.root == "/");
-    let is_controller = |option: &String| CONTROLLERS.contains(&option.as_str());
-    CgroupMounts {
-        unified: whole
-            .or_else(|| unified().next())
-            .map(|mount| unescaped(&mount)),
-        has_v1_controllers: mounts().any(|mount| {
-            mount.fs_type == "cgroup" && mount.super_options.keys().any(is_controller)
-        }),
+impl CgroupMounts {
+    /// Reads the text of /proc/PID/mountinfo; lines in another form are left out.
+    pub fn parse(text: &[u8]) -> Self {
+        // Line by line: any user may mount what has no text for a name, and is then no concern of ours.
+        let mounts = || {
+            let lines = text.split(|byte| *byte == b'\n');
+            let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
+            lines.filter_map(|line| MountInfo::from_line(line).ok())
+        };
+        let unified = || mounts().filter(|mount| mount.fs_type == "cgroup2");
+        let whole = unified().find(|mount| mount.root == "/");
+        let is_controller = |option: &String| CONTROLLERS.contains(&option.as_str());
+        let limits_memory = |mount: &MountInfo| {
+            mount.fs_type == "cgroup" && mount.super_options.contains_key("memory")
+        };
+        Self {
+            v1_memory: mounts().find(limits_memory).map(|mount| unescaped(&mount)),
+            unified: whole
+                .or_else(|| unified().next())
+                .map(|mount| unescaped(&mount)),
+            has_v1_controllers: mounts().any(|mount| {
+                mount.fs_type == "cgroup" && mount.super_options.keys().any(is_controller)
+            }),
+        }
     }
 }
 
@@ -94,8 +103,14 @@ mod tests {
         let expected = CgroupMounts {
             unified: unified.map(PathBuf::from),
             has_v1_controllers,
+            v1_memory: None,
         };
-        assert_eq!(parse(text), expected, "{}", String::from_utf8_lossy(text));
+        assert_eq!(
+            CgroupMounts::parse(text),
+            expected,
+            "{}",
+            String::from_utf8_lossy(text)
+        );
     }
 
     #[test]
@@ -123,12 +138,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_have_mounts_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(&bytes);
+            let _ = CgroupMounts::parse(&bytes);
         }
 
         #[test]
         fn any_path_is_unescaped(path in "[\\\\0-9é/]{0,12}") {
-            let _ = parse(format!("1 2 0:3 / {path} rw - cgroup2 x rw").as_bytes());
+            let _ = CgroupMounts::parse(format!("1 2 0:3 / {path} rw - cgroup2 x rw").as_bytes());
         }
     }
 }

@@ -26,7 +26,7 @@ impl ProcRoot {
         let directory = ProcessDirectory::open(self.directory(), pid).ok()?;
         let line = &mut Vec::new();
         let stat = Stat::parse(directory.read(c"stat", FILE_MAX, line).ok()?)?;
-        Some(self.ticks_to_ns(stat.start_ticks))
+        Some(self.start_ns(stat.start_ticks))
     }
 
     /// When the process started, cut off to a tick, with its program, arguments and cgroup. `None` when
@@ -38,7 +38,7 @@ impl ProcRoot {
         let thread = ThreadView::living(directory, &stat, buffer);
         let status = thread.status(buffer);
         let facts = facts(&thread.directory, &stat, status.uid, names, buffer);
-        Some((self.ticks_to_ns(stat.start_ticks), facts))
+        Some((self.start_ns(stat.start_ticks), facts))
     }
 
     /// The proportional set size of this very process. `None` when it is gone, has no memory, or may not be
@@ -47,7 +47,7 @@ impl ProcRoot {
         let directory = ProcessDirectory::open(self.directory(), id.pid).ok()?;
         let buffer = &mut Vec::new();
         let stat = Stat::parse(directory.read(c"stat", FILE_MAX, buffer).ok()?)?;
-        if !self.is_same_start(id.start_time_ns, self.ticks_to_ns(stat.start_ticks)) {
+        if !self.is_same_start(id.start_time_ns, self.start_ns(stat.start_ticks)) {
             return None;
         }
         let text = directory.read(c"smaps_rollup", FILE_MAX, buffer).ok()?;
@@ -106,7 +106,7 @@ impl ProcRoot {
         let Some((directory, stat)) = open(self, pid, buffer)? else {
             return Ok(None);
         };
-        let id = ProcessId::new(pid, self.ticks_to_ns(stat.start_ticks));
+        let id = ProcessId::new(pid, self.start_ns(stat.start_ticks));
         let earlier = self.earlier.of(pid, stat.start_ticks);
         let schedstat = (stat.threads == 1)
             .then(|| directory.read(c"schedstat", FILE_MAX, buffer).ok())
@@ -178,7 +178,7 @@ impl ProcRoot {
         stat: &Stat,
         buffer: &mut Vec<u8>,
     ) -> Option<ProcessId> {
-        let own_start_ns = self.ticks_to_ns(stat.start_ticks);
+        let own_start_ns = self.start_ns(stat.start_ticks);
         let mut ppid = stat.ppid;
         for _ in 0..3 {
             if ppid == 0 {
@@ -255,7 +255,7 @@ fn open(
         Err(Unreadable::Gone) => Ok(None),
         Err(Unreadable::Failed(source)) => Err(ProcError::Read {
             path: path(root.path()),
-            source,
+            cause: source,
         }),
     }
 }

@@ -7,7 +7,9 @@ use std::{
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 
-use super::{ProcError, earlier::EarlierReadings, figures::decimal};
+use super::{
+    ProcError, earlier::EarlierReadings, figures::decimal, time_namespace::boottime_offset_ns,
+};
 
 /// The inode of the first pid namespace is a constant of the kernel (`PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -18,6 +20,8 @@ pub struct ProcRoot {
     path: PathBuf,
     directory: OwnedFd,
     tick_ns: u64,
+    /// See [`boottime_offset_ns`].
+    boot_offset_ns: Option<i64>,
     page_size: u64,
     pub(super) earlier: EarlierReadings,
     /// What files are read into.
@@ -37,11 +41,12 @@ impl ProcRoot {
             Err(errno) => {
                 return Err(ProcError::Read {
                     path,
-                    source: errno.into(),
+                    cause: errno.into(),
                 });
             }
         };
         Ok(Self {
+            boot_offset_ns: boottime_offset_ns(&path),
             path,
             directory,
             tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
@@ -53,6 +58,11 @@ impl ProcRoot {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether this is a /proc, and not the directory that one should be mounted on.
+    pub fn shows_processes(&self) -> bool {
+        self.path.join("self/stat").exists()
     }
 
     pub(super) fn directory(&self) -> &OwnedFd {
@@ -72,9 +82,37 @@ impl ProcRoot {
         ticks.saturating_mul(self.tick_ns)
     }
 
+    /// The start of a process, by the host's clock, which the kernel's records are dated by. What had started
+    /// before the boot of its own time namespace is told in the two's complement of its ticks.
+    pub(super) fn start_ns(&self, start_ticks: u64) -> u64 {
+        self.ticks_to_ns(start_ticks)
+            .wrapping_sub_signed(self.offset_ns())
+    }
+
+    /// A time since boot as /proc would tell it of a start: cut off to a tick.
+    pub fn as_told(&self, boot_ns: u64) -> u64 {
+        self.start_ns(self.tick_of(boot_ns))
+    }
+
     /// Whether an exact start and one that /proc tells, cut off to a tick, can be of one process.
     pub fn is_same_start(&self, one_ns: u64, other_ns: u64) -> bool {
-        one_ns / self.tick_ns == other_ns / self.tick_ns
+        self.tick_of(one_ns) == self.tick_of(other_ns)
+    }
+
+    /// Ticks are counted by the clock of the time namespace.
+    fn tick_of(&self, boot_ns: u64) -> u64 {
+        boot_ns.wrapping_add_signed(self.offset_ns()) / self.tick_ns
+    }
+
+    /// As long as it is unknown, only figures from here can be compared with each other.
+    fn offset_ns(&self) -> i64 {
+        self.boot_offset_ns.unwrap_or(0)
+    }
+
+    /// False in a time namespace whose distance from the host's clock cannot be told: what /proc tells of a
+    /// start is then not what the kernel's records tell.
+    pub fn tells_boot_time(&self) -> bool {
+        self.boot_offset_ns.is_some()
     }
 
     /// Every process, ordered by pid. Forgets earlier readings of those that are not there.
@@ -84,7 +122,7 @@ impl ProcRoot {
     pub fn pids(&mut self) -> Result<Vec<u32>, ProcError> {
         let failed = |errno: rustix::io::Errno| ProcError::Read {
             path: self.path.clone(),
-            source: errno.into(),
+            cause: errno.into(),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(&self.directory, ".", flags, Mode::empty()).map_err(failed)?;
@@ -171,5 +209,23 @@ mod tests {
         let tick_ns = root.tick_ns();
         assert!(root.is_same_start(7 * tick_ns, 8 * tick_ns - 1));
         assert!(!root.is_same_start(7 * tick_ns, 8 * tick_ns));
+    }
+
+    #[test]
+    fn starts_are_by_the_hosts_clock_in_any_time_namespace() {
+        let mut root = ProcRoot::new("/proc").unwrap();
+        let tick_ns = root.tick_ns();
+        for offset_ns in [0, 1, -1, 12_345_678_901, -12_345_678_901_234] {
+            root.boot_offset_ns = Some(offset_ns);
+            for start_ns in (100_000 * tick_ns..100_003 * tick_ns).step_by(333_333) {
+                let ticks = start_ns.wrapping_add_signed(offset_ns) / tick_ns;
+                let told_ns = root.start_ns(ticks);
+                assert!(told_ns <= start_ns && start_ns - told_ns < tick_ns);
+                assert!(root.is_same_start(start_ns, told_ns));
+                assert!(!root.is_same_start(start_ns, told_ns + tick_ns));
+                assert!(!root.is_same_start(start_ns, told_ns - tick_ns));
+                assert_eq!(root.as_told(start_ns), told_ns);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::model::observation::Comm;
 
 /// What one line of stat tells. Times are in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
+pub struct Stat {
     /// As the kernel's records have it, without the work that stat puts behind a kworker's name.
     pub comm: Comm,
     /// Of the main thread.
@@ -34,7 +34,7 @@ pub(super) struct Stat {
 
 impl Stat {
     /// `None` when the line is not in the form of proc(5).
-    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+    pub fn parse(line: &[u8]) -> Option<Self> {
         let open = line.iter().position(|byte| *byte == b'(')?;
         // The name may hold brackets itself; nothing after it does.
         let close = line.iter().rposition(|byte| *byte == b')')?;
@@ -68,12 +68,12 @@ impl Stat {
         })
     }
 
-    pub(super) fn is_kernel_thread(&self) -> bool {
+    pub fn is_kernel_thread(&self) -> bool {
         self.flags & u64::from(StatFlags::PF_KTHREAD.bits()) != 0
     }
 
     /// The main thread has ended; the process too when that was its only one.
-    pub(super) fn is_dead(&self) -> bool {
+    pub fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 }

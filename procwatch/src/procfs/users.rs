@@ -66,14 +66,14 @@ impl Users {
         let mut text = Vec::new();
         file.take(FILE_MAX).read_to_end(&mut text)?;
         self.read = Some(version);
-        self.names = parse(&text);
+        self.names = user_names(&text);
         Ok(())
     }
 }
 
 /// The first line of an id counts, as it does for `getpwuid`. Lines that start with a sign refer to
 /// a directory server and name nobody.
-fn parse(text: &[u8]) -> HashMap<u32, Arc<str>> {
+pub fn user_names(text: &[u8]) -> HashMap<u32, Arc<str>> {
     let mut names = HashMap::new();
     for line in text.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b':');
@@ -99,7 +99,7 @@ mod tests {
         let text =
             b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0\n:x:1:1\nbad\n+:x:2:2\n#old:x:3:3\n:::\n\
                      m\xfcller:x:4:4:\nbig:x:4294967296:5\nweb:x:33:33";
-        let names = parse(text);
+        let names = user_names(text);
         let mut ids: Vec<_> = names.iter().map(|(id, name)| (*id, &**name)).collect();
         ids.sort_unstable();
         assert_eq!(ids, [(0, "root"), (4, "m\\xfcller"), (33, "web")]);
@@ -146,7 +146,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_users_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(&bytes);
+            let _ = user_names(&bytes);
         }
     }
 }

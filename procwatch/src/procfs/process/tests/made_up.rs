@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod vanishing;
+
 /// A line of stat.
 #[derive(Clone, Copy)]
 struct Line {
