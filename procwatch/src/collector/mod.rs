@@ -8,6 +8,8 @@ mod clock;
 mod names;
 mod own_cost;
 mod proc_side;
+mod requests;
+mod status;
 
 use std::{
     io,
@@ -18,12 +20,17 @@ use std::{
 use hashbrown::HashSet;
 
 pub use clock::Now;
-pub use own_cost::OwnCost;
+pub use own_cost::{Cost, OwnCost};
+pub use requests::{Answer, Hands, Request, Standing, act};
 
-pub use crate::kernel::{Probe, ProbeState};
+pub use status::Status;
+
+pub use crate::kernel::{Probe, ProbeState, RunsIn, Usage};
+pub use crate::procfs::{MemoryLimits, open_files};
 
 use self::names::HostNames;
 use crate::{
+    confine::Confinement,
     kernel::{AttachError, Figures, Options, PROBES, Session},
     model::{
         connection::Connection,
@@ -31,7 +38,11 @@ use crate::{
         identity::ProcessId,
         ledger::Ledger,
         observation::PassScope,
-        sample::{HostSample, Losses, ProcessSample, Sample, Source, SourceState, Sources},
+        redact::Redactor,
+        sample::{
+            CoreSample, HostSample, Losses, ProcessSample, Sample, Source, SourceState, Sources,
+        },
+        shed::{Limits, Shed},
         totals::Totals,
         tree::ForkTree,
     },
@@ -47,13 +58,21 @@ const HOLE_SEARCH_INTERVAL_NS: u64 = 30_000_000_000;
 const SETTLE_PASS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How to start collecting.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Start {
     pub kernel: Options,
     pub source: SourceChoice,
     /// Whether each sample is to have every process's proportional set size: the kernel walks all of their
     /// pages for it.
     pub pss: bool,
+    /// What collection may cost: detail is left out before it costs more.
+    pub limits: Limits,
+    /// Of the collecting thread, where it has the right to it.
+    pub niceness: i32,
+    /// Takes secrets out of command lines. `None` to leave them in.
+    pub redactor: Option<Redactor>,
+    /// What this process has given up, and is to give up once everything is attached.
+    pub confinement: Confinement,
 }
 
 /// Which sources to use.
@@ -74,17 +93,6 @@ pub enum Freshness {
     Economical,
 }
 
-/// What the collector stands on.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// Every probe and what became of it.
-    pub probes: Vec<(&'static Probe, ProbeState)>,
-    pub sources: Sources,
-    pub loss: Losses,
-    /// Set when collection runs on /proc alone, and why.
-    pub degraded: Option<String>,
-}
-
 /// The books, and what fills them.
 pub struct Collector {
     session: Option<Session>,
@@ -94,7 +102,9 @@ pub struct Collector {
     proc: ProcRoot,
     names: HostNames,
     disks: DiskNames,
-    wants_pss: bool,
+    /// All the detail that was asked for.
+    wanted: Wanted,
+    shed: Shed,
     /// Living processes that passes leave out, as some kernels do with pid 1.
     holes: HashSet<ProcessId>,
     /// Processes that were missing from the last pass, and may have a record on its way.
@@ -106,27 +116,39 @@ pub struct Collector {
     output_loss: u64,
 }
 
+/// Detail that takes being asked for.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    pss: bool,
+    connection_events: bool,
+}
+
 #[derive(Debug)]
 enum Refusal {
     /// As the user asked.
     Chosen,
     /// /proc numbers the processes of our namespace, the kernel those of the host.
     OtherPidNamespace,
+    /// /proc dates starts by a clock whose distance from the kernel's is unknown.
+    OtherTimeNamespace,
     Attach(AttachError),
 }
 
 impl Refusal {
     /// What a probe came to, given that collection does without eBPF.
     fn state_of(&self, probe: &Probe) -> ProbeState {
-        let reason = self.to_string();
         match self {
-            Self::Attach(AttachError::Attach { program, .. }) if *program == probe.program => {
-                ProbeState::Failed { reason }
+            Self::Attach(AttachError::Attach { program, .. }) if *program != probe.program => {
+                ProbeState::Unsupported {
+                    reason: format!("it needs {program}, which failed"),
+                }
             }
-            Self::Attach(AttachError::NotPermitted | AttachError::Load(_)) => {
-                ProbeState::Failed { reason }
+            Self::Attach(error) => ProbeState::of_refusal(error),
+            Self::Chosen | Self::OtherPidNamespace | Self::OtherTimeNamespace => {
+                ProbeState::Unsupported {
+                    reason: self.to_string(),
+                }
             }
-            _ => ProbeState::Unsupported { reason },
         }
     }
 }
@@ -138,6 +160,10 @@ impl std::fmt::Display for Refusal {
             Self::OtherPidNamespace => out.write_str(
                 "this is not the host's pid namespace; run on the host, or in a container with \
                  --pid=host",
+            ),
+            Self::OtherTimeNamespace => out.write_str(
+                "whoever started procwatch has left its time namespace, and not forked since; try \
+                 `unshare --time --fork`",
             ),
             Self::Attach(error) => error.fmt(out),
         }
@@ -152,6 +178,12 @@ impl std::fmt::Debug for Collector {
     }
 }
 
+/// The random name of the host's boot: processes of different boots cannot be told apart without it. `None` where
+/// /proc does not tell.
+pub fn boot_id() -> Option<String> {
+    ProcRoot::new("/proc").ok()?.boot_id()
+}
+
 impl Collector {
     /// Attaches what the host allows.
     ///
@@ -159,11 +191,17 @@ impl Collector {
     /// When not even /proc can be read.
     pub fn start(start: Start) -> io::Result<Self> {
         let proc = ProcRoot::new("/proc").map_err(io::Error::other)?;
+        if !proc.shows_processes() {
+            return Err(io::Error::other(
+                "there are no processes in /proc; try `mount -t proc proc /proc`",
+            ));
+        }
         let attached = match start.source {
             SourceChoice::ProcfsOnly => Err(Refusal::Chosen),
             SourceChoice::Best if !proc.in_initial_pid_namespace() => {
                 Err(Refusal::OtherPidNamespace)
             }
+            SourceChoice::Best if !proc.tells_boot_time() => Err(Refusal::OtherTimeNamespace),
             SourceChoice::Best => Session::start(start.kernel).map_err(Refusal::Attach),
         };
         let (session, refusal) = match attached {
@@ -178,7 +216,11 @@ impl Collector {
             proc,
             names,
             disks: DiskNames::default(),
-            wants_pss: start.pss,
+            wanted: Wanted {
+                pss: start.pss,
+                connection_events: start.kernel.connections,
+            },
+            shed: Shed::NOTHING,
             holes: HashSet::new(),
             unsettled: 0,
             full_pass_due_ns: 0,
@@ -192,7 +234,8 @@ impl Collector {
             .session
             .as_ref()
             .map_or_else(Vec::new, Session::unmeasured);
-        collector.ledger = Ledger::watching_since(watching_since_ns, &unmeasured);
+        collector.ledger =
+            Ledger::watching_since(watching_since_ns, &unmeasured).redacting(start.redactor);
         Ok(collector)
     }
 
@@ -228,7 +271,7 @@ impl Collector {
         tell: &mut dyn FnMut(Event),
     ) -> io::Result<Sample> {
         let began_ns = self.start_of_look(Now::read().boot_ns);
-        let (now, host) = if self.session.is_some() {
+        let Dated { now, host, cores } = if self.session.is_some() {
             self.pass(freshness, tell)?
         } else {
             self.read_all_from_proc(tell)?
@@ -241,7 +284,7 @@ impl Collector {
             device.name = self.disks.name(&self.proc, device.number);
         }
         let mut processes = self.ledger.take_processes();
-        if self.wants_pss {
+        if self.wanted.pss && !self.shed.pss {
             for process in processes.iter_mut().filter(|one| one.rss_bytes.is_some()) {
                 process.pss_bytes = self.proc.pss_bytes(process.id);
             }
@@ -251,12 +294,14 @@ impl Collector {
             boot_time_ns: now.boot_ns,
             began_ns,
             host,
+            cores,
             devices,
             interfaces: self.proc.interfaces(),
             processes,
             nameless: self.nameless,
             loss: self.losses(),
             sources: self.sources(),
+            shed: self.shed,
         })
     }
 
@@ -264,17 +309,13 @@ impl Collector {
     fn start_of_look(&self, boot_ns: u64) -> u64 {
         match self.session {
             Some(_) => boot_ns,
-            None => boot_ns - boot_ns % self.proc.tick_ns(),
+            None => self.proc.as_told(boot_ns),
         }
     }
 
-    fn pass(
-        &mut self,
-        freshness: Freshness,
-        tell: &mut dyn FnMut(Event),
-    ) -> io::Result<(Now, HostSample)> {
+    fn pass(&mut self, freshness: Freshness, tell: &mut dyn FnMut(Event)) -> io::Result<Dated> {
         let losses_before = self.losses;
-        self.read_losses()?;
+        self.read_losses(Session::losses)?;
         let now = Now::read();
         let is_full = freshness == Freshness::Full
             || now.boot_ns >= self.full_pass_due_ns
@@ -291,7 +332,7 @@ impl Collector {
         self.ledger.begin_pass(scope, now.boot_ns);
         let (ledger, names) = (&mut self.ledger, &mut self.names);
         let Some(session) = &mut self.session else {
-            return dated(&self.proc);
+            return Ok(dated(&self.proc));
         };
         if is_full {
             // Late figures of streams, and not wrong ones: the next time makes up for a pass that failed.
@@ -306,7 +347,7 @@ impl Collector {
             ledger.begin_pass(PassScope::All, now.boot_ns);
             session.pass(PassScope::All, |thread| ledger.thread_seen(&thread, names))?;
         }
-        let taken = dated(&self.proc)?;
+        let taken = dated(&self.proc);
         // What ended before the pass came by has its record in the ring by now, but for one that is
         // being written, and those behind it.
         session.drain(|observation| ledger.observe(observation, names, tell));
@@ -340,12 +381,13 @@ impl Collector {
             }
         }
         self.learn_facts();
-        self.read_losses()?;
+        self.read_losses(Session::losses)?;
         Ok(taken)
     }
 
     /// Gives the closing records of what has already exited time to arrive, then closes the books. After
-    /// a storm the kernel needs seconds to free what has ended. `is_impatient` cuts the wait short.
+    /// a storm the kernel needs seconds to free what has ended. `is_impatient` cuts the wait short. Returns the rows
+    /// of those whose accounts were closed meanwhile: no later sample has them.
     ///
     /// # Errors
     /// As [`Self::sample`].
@@ -354,7 +396,8 @@ impl Collector {
         patience: Duration,
         is_impatient: &dyn Fn() -> bool,
         tell: &mut dyn FnMut(Event),
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<ProcessSample>> {
+        let mut ended = Vec::new();
         // What happens from here on is for others to tell.
         let stop_ns = Now::read().boot_ns;
         let tell = &mut |event: Event| {
@@ -368,14 +411,20 @@ impl Collector {
         loop {
             // A pass tells the ends of zombies, whose closing records may be long in coming, and of those
             // that are gone without a record.
-            self.sample(Freshness::Full, tell)?;
+            let passed = self.sample(Freshness::Full, tell)?;
+            ended.extend(
+                passed
+                    .processes
+                    .into_iter()
+                    .filter(|one| one.state.has_gone()),
+            );
             let next_pass = Instant::now() + SETTLE_PASS_INTERVAL;
             loop {
                 let is_settled = !self.ledger.is_any_pending(&awaited) && self.unsettled == 0;
                 if is_settled || Instant::now() >= deadline || is_impatient() {
-                    self.read_losses()?;
+                    self.read_losses(Session::final_losses)?;
                     self.ledger.settle(tell);
-                    return Ok(());
+                    return Ok(ended);
                 }
                 if Instant::now() >= next_pass {
                     break;
@@ -386,11 +435,11 @@ impl Collector {
         }
     }
 
-    fn read_losses(&mut self) -> io::Result<()> {
+    fn read_losses(&mut self, read: fn(&mut Session) -> io::Result<Losses>) -> io::Result<()> {
         let Some(session) = &mut self.session else {
             return Ok(());
         };
-        self.losses = session.losses()?;
+        self.losses = read(session)?;
         self.nameless = session.nameless()?;
         if self.losses.final_totals > 0 {
             // What was closed under its name is not nameless.
@@ -399,6 +448,7 @@ impl Collector {
                 .since(&self.ledger.closed_without_record().totals);
         }
         self.nameless.add(&self.ledger.crowded_out().totals);
+        self.nameless.add(&self.ledger.late().totals);
         Ok(())
     }
 
@@ -429,12 +479,9 @@ impl Collector {
                 }),
         };
         Sources {
-            identity: from.clone(),
-            cpu: from.clone(),
-            memory: from.clone(),
-            io: from,
             block: by_hooks(Figures::Block),
             network: by_hooks(Figures::Network),
+            ..Sources::all(&from)
         }
     }
 
@@ -474,7 +521,35 @@ impl Collector {
             sources: self.sources(),
             loss: self.losses(),
             degraded: reason,
+            shed: self.shed,
         }
+    }
+
+    /// Leaves out detail from now on, or no longer.
+    pub fn shed(&mut self, detail: Shed) {
+        self.shed = Shed {
+            pss: detail.pss && self.wanted.pss,
+            connection_events: detail.connection_events && self.wanted.connection_events,
+            ..detail
+        };
+        self.switch();
+    }
+
+    /// Has the programs tell what is wanted and not shed.
+    fn switch(&mut self) {
+        let off = Shed {
+            connection_events: self.shed.connection_events || !self.wanted.connection_events,
+            ..self.shed
+        };
+        if let Some(session) = &mut self.session {
+            // Where it fails, it is told and costs: nothing is wrong.
+            let _ = session.shed(off);
+        }
+    }
+
+    /// How full the kernel's side is, and what it costs. `None` without eBPF.
+    pub fn usage(&self) -> Option<Usage> {
+        self.session.as_ref()?.usage().ok()
     }
 
     pub fn tree(&self) -> &ForkTree {
@@ -494,7 +569,14 @@ impl Collector {
 
 /// The clocks and the host's figures, to be read in the same breath as the processes': what is looked up
 /// afterwards takes time that is in neither.
-fn dated(proc: &ProcRoot) -> io::Result<(Now, HostSample)> {
+fn dated(proc: &ProcRoot) -> Dated {
     let now = Now::read();
-    Ok((now, host_sample(proc).map_err(io::Error::other)?))
+    let (host, cores) = host_sample(proc);
+    Dated { now, host, cores }
+}
+
+struct Dated {
+    now: Now,
+    host: HostSample,
+    cores: Vec<CoreSample>,
 }

@@ -3,13 +3,8 @@
 
 use std::{io, sync::Arc};
 
-use super::{Collector, Now};
-use crate::model::{
-    event::Event,
-    identity::ProcessId,
-    observation::PassScope,
-    sample::{HostSample, Source},
-};
+use super::{Collector, Dated, Now};
+use crate::model::{event::Event, identity::ProcessId, observation::PassScope, sample::Source};
 
 impl Collector {
     /// Takes a process that the pass has left out from /proc. False when it is not there either.
@@ -83,10 +78,7 @@ impl Collector {
         }
     }
 
-    pub(super) fn read_all_from_proc(
-        &mut self,
-        tell: &mut dyn FnMut(Event),
-    ) -> io::Result<(Now, HostSample)> {
+    pub(super) fn read_all_from_proc(&mut self, tell: &mut dyn FnMut(Event)) -> io::Result<Dated> {
         let now = Now::read();
         self.names.set_time(now.boot_ns);
         self.ledger.begin_pass(PassScope::All, now.boot_ns);
@@ -106,7 +98,7 @@ impl Collector {
                 self.ledger.excuse(id);
             }
         }
-        let taken = super::dated(&self.proc)?;
+        let taken = super::dated(&self.proc);
         let missing = self.ledger.end_pass(now.boot_ns, &mut self.names, tell);
         for id in missing {
             self.ledger.vanished(id, tell);
