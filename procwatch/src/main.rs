@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use procwatch::{
-    cli::{args::Cli, usage},
+    cli::{args::Cli, notice::notice, usage},
     commands,
+    model::escape::terminal,
 };
 
 /// Wrong use, or failure.
@@ -16,23 +18,32 @@ fn main() -> ExitCode {
         Err(error) => {
             return match usage::explain(&error) {
                 Some(line) => {
-                    eprintln!("procwatch: {line}");
+                    notice(format_args!("procwatch: {}", terminal(&line)));
                     ExitCode::from(FAILED)
                 }
                 None => {
-                    // Help or version. Whoever has closed the pipe has seen enough.
-                    let _ = error.print();
-                    ExitCode::SUCCESS
+                    // Help or version.
+                    ended(
+                        error
+                            .print()
+                            .context("writing to standard output")
+                            .map(|()| ExitCode::SUCCESS),
+                    )
                 }
             };
         }
     };
-    match commands::run(&cli) {
+    ended(commands::run(&cli))
+}
+
+fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-            eprintln!("procwatch: {}", chain.join(": ").replace('\n', " "));
+            let line = chain.join(": ").replace('\n', " ");
+            notice(format_args!("procwatch: {}", terminal(&line)));
             ExitCode::from(FAILED)
         }
     }

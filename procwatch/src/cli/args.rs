@@ -1,6 +1,6 @@
 //! The arguments, as the user wrote them. Resolving them is the commands' work.
 
-use std::{str::FromStr, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
@@ -8,6 +8,7 @@ use clap::{
 };
 
 use crate::{
+    config::parse_interval,
     kernel::RingBufferSize,
     model::{
         field::Field,
@@ -30,6 +31,10 @@ pub struct Cli {
     pub top: TopArgs,
     #[command(flatten)]
     pub collection: CollectionArgs,
+    /// The configuration, in TOML or JSON by its ending; the command line goes before it [default:
+    /// /etc/procwatch/procwatch.toml or .json, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,12 +47,32 @@ pub enum Command {
     Tree(TreeArgs),
     /// Whose TCP connections and UDP sockets there are, and what went over them.
     Connections(ConnectionsArgs),
+    /// Keeps all that is collected in a file, for days and weeks, as a service does.
+    Record(RecordArgs),
+    /// The live view of a recording, at any time in it.
+    Replay(ReplayArgs),
+    /// Answers a question about a recording, in SQL that can only read.
+    Query(QueryArgs),
+    /// Answers the usual questions about a recording without SQL.
+    History(HistoryArgs),
+    /// What happened in a window of a recording, as one page for a browser or for paper.
+    Report(ReportArgs),
+    /// Copies a window of a recording into a file of its own, for another machine.
+    Export(ExportArgs),
+    /// Takes over what somebody has exported, after a look at all of it.
+    Import(ImportArgs),
+    /// Finds what is unusual in any series: a score and a verdict a row, by the detectors that alerts come from.
+    Detect(DetectArgs),
+    /// What was found to be wrong: lists it, shows one in full, silences, and tries rules and notifiers.
+    Alerts(AlertsArgs),
     /// What is attached, what is not and why, and what was lost.
     Status(StatusArgs),
+    /// Checks a configuration, writes a commented one, or prints the schema for editors.
+    Config(ConfigArgs),
 }
 
 /// How to collect; the same for every command.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct CollectionArgs {
     /// Bytes that records may wait in before they are lost, such as 2MiB; rounded up to a power of two
     /// [default: 512KiB a CPU, from 1MiB to 32MiB].
@@ -59,9 +84,29 @@ pub struct CollectionArgs {
         hide_short_help = true
     )]
     pub ring_buffer: Option<RingBufferSize>,
+    /// Entries of each map of the kernel's that holds processes, threads, files or requests; what finds no room
+    /// is counted as lost [default: as suits the host's memory].
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = map_entries,
+        hide_short_help = true
+    )]
+    pub map_entries: Option<NonZeroU32>,
     /// Read /proc alone, as where eBPF is refused.
     #[arg(long, global = true)]
     pub no_ebpf: bool,
+    /// Collect here even where a recorder runs that could be looked at.
+    #[arg(long, global = true)]
+    pub standalone: bool,
+    /// Where a recorder and those who look at it meet [default: PROCWATCH_SOCKET of the environment, else
+    /// record.socket of the configuration, else /run/procwatch/procwatch.sock].
+    #[arg(long, global = true, value_name = "PATH", hide_short_help = true)]
+    pub socket: Option<PathBuf>,
+    /// Show command lines as they are, with the passwords and tokens in them.
+    #[arg(long, global = true)]
+    pub no_redact: bool,
 }
 
 #[derive(Debug, Args)]
@@ -72,12 +117,12 @@ pub struct TopArgs {
     /// How a snapshot is printed.
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
-    /// From one sample to the next, such as 500ms or 2s.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval, default_value = "1s", allow_hyphen_values = true)]
-    pub interval: Duration,
-    /// The field to sort by: numbers from the largest, text from A.
-    #[arg(long, short, value_name = "FIELD", default_value = "cpu_pct", value_parser = Field::from_str)]
-    pub sort: Field,
+    /// From one sample to the next, such as 500ms or 2s [default: record.interval of the configuration, else 1s].
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
+    pub interval: Option<Duration>,
+    /// The field to sort by: numbers from the largest, text from A [default: cpu_pct, or what was kept].
+    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str)]
+    pub sort: Option<Field>,
     /// At most this many processes.
     #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, allow_negative_numbers = true)]
     pub limit: Option<usize>,
@@ -116,7 +161,7 @@ pub struct EventsArgs {
     #[arg(long, short, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub kind: Vec<Kind>,
     /// End after this long, such as 10s; else at Ctrl-C.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval, allow_hyphen_values = true)]
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// One line an event: text for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
@@ -202,16 +247,33 @@ pub struct TreeArgs {
     #[arg(long, short)]
     pub exited: bool,
     /// Watch for this long first, such as 10s: only who dies meanwhile is known as dead.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval, allow_hyphen_values = true)]
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
+    /// As it was at a time of a recording, such as 03:17, 'yesterday 14:00' or '10m ago'.
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        conflicts_with = "duration"
+    )]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub db: DbArgs,
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
+}
+
+impl TreeArgs {
+    /// Whether a recording is asked, and not the host as it is now.
+    pub fn is_recorded(&self) -> bool {
+        self.at.is_some() || self.db.db.is_some()
+    }
 }
 
 #[derive(Debug, Args)]
 pub struct ConnectionsArgs {
     /// Watch for this long first, such as 10s, and list what was closed meanwhile too.
-    #[arg(long, short, value_name = "DURATION", value_parser = interval, allow_hyphen_values = true)]
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// Only those of this process.
     #[arg(long, short, value_name = "PID", value_parser = number::<u32>, allow_negative_numbers = true)]
@@ -224,33 +286,396 @@ pub struct ConnectionsArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// The recording; it is gone on with if it is there [default: history.path of the configuration, else
+    /// /var/lib/procwatch/procwatch.db].
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// From one sample to the next, such as 500ms or 2s [default: record.interval of the configuration, else 1s].
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
+    pub interval: Option<Duration>,
+    /// End after this long, such as 10m; else at Ctrl-C.
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
+    pub duration: Option<Duration>,
+}
+
+/// Which recording.
+#[derive(Clone, Debug, Args)]
+pub struct DbArgs {
+    /// The recording [default: history.path of the configuration, else /var/lib/procwatch/procwatch.db].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct QueryArgs {
+    /// One SELECT over processes, samples, host, events, connections, gaps and alerts.
+    #[arg(value_name = "SQL", allow_hyphen_values = true)]
+    pub statement: String,
+    #[command(flatten)]
+    pub db: DbArgs,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+    /// How long it may take, such as 30s or 5m.
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "30s", allow_hyphen_values = true)]
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// For people: columns as wide as they need to be.
+    Table,
+    /// For programs: one JSON object a row.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    #[command(subcommand)]
+    pub question: Question,
+    #[command(flatten)]
+    pub db: DbArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Question {
+    /// Who had most of something in a window.
+    Top(HistoryTopArgs),
+    /// How something went over time, of one process or of all together, as a chart.
+    Curve(CurveArgs),
+    /// What started and what died around a time.
+    Around(AroundArgs),
+    /// What each program had of something in two windows.
+    Compare(CompareArgs),
+    /// Where the CPU and memory of each program are going, by what the recorder has learned of it.
+    Forecast(ForecastArgs),
+}
+
+/// From when to when. Times are RFC 3339, seconds since the epoch, or relative: 10m, 3h ago, yesterday 14:00.
+#[derive(Clone, Debug, Args)]
+pub struct WindowArgs {
+    /// The beginning [default: that of the recording].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// The end [default: that of the recording].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct HistoryTopArgs {
+    /// The field: of a total what was added, of anything else the most it was.
+    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str, default_value = "cpu_time_ns")]
+    pub by: Field,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// At most this many processes.
+    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, default_value = "10", allow_negative_numbers = true)]
+    pub limit: usize,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CurveArgs {
+    /// The field: of a total what was added per second.
+    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str, default_value = "cpu_pct")]
+    pub by: Field,
+    /// The process; the one that had the pid last in the window. Without it, all together.
+    #[arg(long, short, value_name = "PID", value_parser = number::<u32>, allow_negative_numbers = true)]
+    pub pid: Option<u32>,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ForecastArgs {
+    /// How far ahead, such as 10m or 6h.
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "1h", allow_hyphen_values = true)]
+    pub ahead: Duration,
+    /// Only programs that have this in their path.
+    #[arg(long, value_name = "TEXT")]
+    pub program: Option<String>,
+    /// At most this many programs, those with most memory expected first.
+    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, default_value = "20", allow_negative_numbers = true)]
+    pub limit: usize,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct AroundArgs {
+    /// The time, such as 14:03, 10m or 2030-01-31T14:00:00Z.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: String,
+    /// How far before and after it.
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "30s", allow_hyphen_values = true)]
+    pub span: Duration,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// The total that is compared.
+    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str, default_value = "cpu_time_ns")]
+    pub by: Field,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// The beginning of the window to compare with, which is as long [default: the one right before].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub with: Option<String>,
+    /// At most this many programs.
+    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, default_value = "15", allow_negative_numbers = true)]
+    pub limit: usize,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub db: DbArgs,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// The file to write, which by its ending is a page (.html), .json or .csv [default: standard output].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What it is written as, whatever the file's ending.
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One page that needs nothing else.
+    Html,
+    /// For programs: everything, unrounded.
+    Json,
+    /// For spreadsheets: who had most of what.
+    Csv,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub db: DbArgs,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// The file to make: a recording, for `--db` of any command.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// What was exported.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The recording to make of it.
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub db: DbArgs,
+    /// Where to begin, such as 03:17, 'yesterday 14:00' or '10m ago' [default: its end].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
+    /// Print the snapshot of that time and end.
+    #[arg(long)]
+    pub once: bool,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+    /// The field to sort by: numbers from the largest, text from A [default: cpu_pct, or what was kept].
+    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str)]
+    pub sort: Option<Field>,
+    /// At most this many processes.
+    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, allow_negative_numbers = true)]
+    pub limit: Option<usize>,
+    /// Only processes that match, such as 'cpu_pct > 5 and user == "www-data"' or a bare word.
+    #[arg(long, short, value_name = "EXPR", value_parser = Filter::from_str)]
+    pub filter: Option<Filter>,
+    /// Children below their parents.
+    #[arg(long, short)]
+    pub tree: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// The series, a line `timestamp,value` each, with or without a header; - is standard input. Times are epoch
+    /// numbers (s, ms, us or ns), RFC 3339, or 2026-01-31 10:00:00 in UTC; an empty value is missing.
+    #[arg(long, value_name = "FILE")]
+    pub csv: PathBuf,
+    /// How the verdicts are printed. The table has anomalies alone.
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct AlertsArgs {
+    /// Without one, as list.
+    #[command(subcommand)]
+    pub command: Option<AlertsCommand>,
+    #[command(flatten)]
+    pub db: DbArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// Those that are pending or firing, and those that ended within a day.
+    List(AlertListArgs),
+    /// One in full.
+    Show {
+        /// Its number.
+        #[arg(value_name = "ID", value_parser = number::<u64>, allow_negative_numbers = true)]
+        id: u64,
+        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+        format: TextFormat,
+    },
+    /// Has nobody be told of some alerts for a while; they are recorded all the same.
+    Silence(SilenceArgs),
+    /// Ends a silence.
+    Unsilence {
+        /// Its number, as list names it.
+        #[arg(value_name = "ID", value_parser = number::<u64>, allow_negative_numbers = true)]
+        id: u64,
+    },
+    /// Sends an alert that is made up, and says what the receiver said.
+    Test {
+        /// As in the configuration below alerts: email, or webhooks.ops.
+        #[arg(value_name = "NOTIFIER")]
+        notifier: String,
+    },
+    /// How often a rule would have fired in the past.
+    Explain(ExplainArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct AlertListArgs {
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Only those of this rule.
+    #[arg(long, short, value_name = "RULE")]
+    pub rule: Option<String>,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+impl AlertListArgs {
+    pub const fn of_today() -> Self {
+        let window = WindowArgs {
+            from: None,
+            to: None,
+        };
+        Self {
+            window,
+            rule: None,
+            format: AnswerFormat::Table,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SilenceArgs {
+    /// Only alerts of this rule.
+    #[arg(value_name = "RULE")]
+    pub rule: Option<String>,
+    /// Only alerts whose program, name, container or command line has this in it.
+    #[arg(long, short, value_name = "TEXT")]
+    pub about: Option<String>,
+    /// How long, such as 2h.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_interval, default_value = "1h", allow_hyphen_values = true)]
+    pub span: Duration,
+    /// Why, for others.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// A rule of the configuration, or a detector.
+    #[arg(
+        value_name = "RULE",
+        required_unless_present = "when",
+        conflicts_with = "when"
+    )]
+    pub rule: Option<String>,
+    /// A rule that is not written down yet, such as 'cpu_pct > 80'.
+    #[arg(long, value_name = "EXPR")]
+    pub when: Option<String>,
+    /// What ends it once it fires.
+    #[arg(long, value_name = "EXPR", requires = "when")]
+    pub until: Option<String>,
+    /// How long it has to hold.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, requires = "when")]
+    pub hold: Option<Duration>,
+    /// What it judges: process, program, container or host.
+    #[arg(long, value_name = "SCOPE", requires = "when")]
+    pub per: Option<String>,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
 pub struct StatusArgs {
+    /// Watch for this long, such as 10s, to tell what collection costs.
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, default_value = "1s", allow_hyphen_values = true)]
+    pub duration: Duration,
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 }
 
-/// The shortest interval: below it a pass would hardly be over before the next.
-const INTERVAL_MIN: Duration = Duration::from_millis(10);
-/// The longest: a year, well within what clocks can add.
-const INTERVAL_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Names the key, the line and the remedy of the first mistake.
+    Check {
+        /// In TOML or JSON, by its ending.
+        file: PathBuf,
+    },
+    /// Writes a configuration that changes nothing, with every key in a comment.
+    Init {
+        /// Made anew; - is standard output [default: /etc/procwatch/procwatch.toml].
+        file: Option<PathBuf>,
+    },
+    /// Prints the JSON schema, for editors.
+    Schema,
+}
 
 fn number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse()
         .map_err(|_| "it must be a whole number".to_owned())
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
-    let duration = parse_duration(text).map_err(|error| error.to_string())?;
-    if (INTERVAL_MIN..=INTERVAL_MAX).contains(&duration) {
-        Ok(duration)
-    } else {
-        Err("it must be from 10ms to 366d".to_owned())
-    }
-}
-
 fn ring_buffer(text: &str) -> Result<RingBufferSize, String> {
     let bytes = parse_size(text).map_err(|error| error.to_string())?;
     RingBufferSize::at_least(bytes).ok_or_else(|| "it must be at most 1GiB".to_owned())
+}
+
+/// More than any host needs, and less than the kernel refuses.
+const MAP_ENTRIES_MAX: u32 = 1 << 20;
+
+fn map_entries(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .ok()
+        .filter(|entries: &NonZeroU32| entries.get() <= MAP_ENTRIES_MAX)
+        .ok_or_else(|| format!("it must be a whole number from 1 to {MAP_ENTRIES_MAX}"))
 }
 
 #[cfg(test)]

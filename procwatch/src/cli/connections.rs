@@ -6,11 +6,11 @@ use std::{
 };
 
 use crate::{
-    cli::json::rfc3339,
+    cli::{csv::cell, json::rfc3339, terminal::Terminal},
     collector::Now,
     model::{
         connection::{Connection, Direction, Peers},
-        escape::{csv_field, fit, terminal},
+        escape::{fit, terminal},
         units::{format_bytes, format_nanoseconds},
     },
 };
@@ -116,6 +116,7 @@ pub fn csv(
     connections: &[&Connection],
     peers: &Peers<'_>,
     now: Now,
+    terminal: Terminal,
 ) -> io::Result<()> {
     fn text<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(String::new, |value| value.to_string())
@@ -131,7 +132,7 @@ pub fn csv(
         let row = [
             text(owner.map(|owner| owner.pid)),
             text(owner.map(|owner| owner.start_time_ns)),
-            csv_field(&connection.comm.text()).into_owned(),
+            cell(&connection.comm.text(), terminal).into_owned(),
             connection.protocol.name().to_owned(),
             connection.state.name().to_owned(),
             text(connection.direction.map(Direction::name)),

@@ -28,7 +28,13 @@ pub fn text(event: &Event, now: Now) -> String {
         pid => pid.to_string(),
     };
     let comm = terminal(&event.facts.comm);
-    let what = match &event.kind {
+    let (kind, what) = (event.kind.name(), what(event));
+    format!("{time} {kind:<7} {pid:>7} {comm:<15} {what}")
+}
+
+/// What is told besides when, whose and of which kind it is.
+pub fn what(event: &Event) -> String {
+    match &event.kind {
         EventKind::Fork => format!("by {}", event.parent.map_or(0, |parent| parent.pid)),
         EventKind::Exec => {
             let exe = event.facts.exe.as_deref().unwrap_or("(path unknown)");
@@ -48,8 +54,7 @@ pub fn text(event: &Event, now: Now) -> String {
         EventKind::Close(connection) => close(connection),
         EventKind::Oom(kill) => oom(kill),
         EventKind::Signal(signal) => fatal_signal(signal),
-    };
-    format!("{time} {:<7} {pid:>7} {comm:<15} {what}", event.kind.name())
+    }
 }
 
 fn exit(account: &ProcessSample) -> String {

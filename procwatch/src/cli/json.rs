@@ -3,6 +3,7 @@
 mod connections;
 mod devices;
 mod happenings;
+mod harmless;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use connections::ConnectionList;
+pub use harmless::write_json;
 
 /// RFC 3339 with nanoseconds, in UTC.
 pub fn rfc3339(time_ns: u64) -> String {
@@ -102,13 +104,25 @@ pub struct SnapshotOf<'a> {
 impl Serialize for SnapshotOf<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
+        struct Core {
+            number: u32,
+            cpu_pct: f64,
+        }
+        #[derive(Serialize)]
         struct Host<'a> {
-            cpus: u32,
-            cpu_busy_ns: u64,
+            cpus: Option<u32>,
+            cpu_busy_ns: Option<u64>,
             processes_cpu_ns: u64,
-            unattributed_cpu_ns: i64,
+            unattributed_cpu_ns: Option<i64>,
             memory_total_bytes: Option<u64>,
             memory_available_bytes: Option<u64>,
+            swap_total_bytes: Option<u64>,
+            swap_free_bytes: Option<u64>,
+            load: Option<[f32; 3]>,
+            pressure_cpu_pct: Option<f32>,
+            pressure_memory_pct: Option<f32>,
+            pressure_io_pct: Option<f32>,
+            cores: Vec<Core>,
             devices: Vec<devices::Device<'a>>,
             interfaces: Vec<devices::Interface<'a>>,
         }
@@ -120,17 +134,33 @@ impl Serialize for SnapshotOf<'_> {
         map.serialize_entry(
             "host",
             &Host {
-                cpus: sample.host.cpus,
+                cpus: sample.host.cpu.map(|cpu| cpu.cpus),
                 cpu_busy_ns: balance.cpu_busy_ns,
                 processes_cpu_ns: balance.processes_cpu_ns,
                 unattributed_cpu_ns: balance.unattributed_cpu_ns,
                 memory_total_bytes: sample.host.memory_total_bytes,
                 memory_available_bytes: sample.host.memory_available_bytes,
+                swap_total_bytes: sample.host.swap_total_bytes,
+                swap_free_bytes: sample.host.swap_free_bytes,
+                load: sample.host.load,
+                pressure_cpu_pct: sample.host.pressure.cpu_pct,
+                pressure_memory_pct: sample.host.pressure.memory_pct,
+                pressure_io_pct: sample.host.pressure.io_pct,
+                cores: self
+                    .snapshot
+                    .cores
+                    .iter()
+                    .map(|core| Core {
+                        number: core.number,
+                        cpu_pct: core.user_pct + core.system_pct,
+                    })
+                    .collect(),
                 devices: self.snapshot.devices.iter().map(Into::into).collect(),
                 interfaces: self.snapshot.interfaces.iter().map(Into::into).collect(),
             },
         )?;
         map.serialize_entry("sources", &SourceGroups(&sample.sources))?;
+        map.serialize_entry("shed", &sample.shed.names())?;
         map.serialize_entry("loss", &LossCounts(&sample.loss))?;
         map.serialize_entry("nameless", &TotalsOf(&sample.nameless))?;
         map.serialize_entry("process_count", &sample.processes.len())?;

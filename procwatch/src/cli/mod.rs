@@ -2,11 +2,19 @@
 //!
 //! Nothing here computes a figure; that is the model's work.
 
+pub mod alerts;
+pub mod answer;
 pub mod args;
+pub mod chart;
 pub mod connections;
 pub mod csv;
 pub mod event_line;
 pub mod json;
+pub mod notice;
+pub mod page;
+pub mod progress;
+pub mod status;
 pub mod table;
 pub mod terminal;
 pub mod usage;
+pub mod verdicts;

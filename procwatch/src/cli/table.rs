@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::model::{
-    escape::{fit, terminal},
-    field::{Field, Value},
+    escape::{fit, fit_before, terminal},
+    field::Field,
     sample::State,
+    shown::{how_it_ended, percent, shown},
     snapshot::{ProcessView, Snapshot},
     totals::Counter,
-    units::{Unit, format_bytes, format_count, format_cpu_time, format_nanoseconds},
+    units::{format_bytes, format_nanoseconds},
 };
 
 /// One process and how deep it stands below the first of its line.
@@ -135,18 +138,13 @@ pub fn render(
         for _ in 0..row.depth {
             line.push_str("  ");
         }
-        line.push_str(&terminal(&row.view.process.facts.command_line()));
-        if let State::Exited(ending) = row.view.process.state {
-            let how = match ending
-                .status
-                .map(|status| (status.exit_code(), status.signal()))
-            {
-                Some((Some(code), _)) => format!("exit {code}"),
-                Some((None, Some(signal))) => format!("signal {signal}"),
-                _ => "ended, how was not seen".to_owned(),
-            };
-            let _ = write!(line, " ({how})");
-        }
+        let ending = match row.view.process.state {
+            State::Exited(ending) => format!(" ({})", how_it_ended(ending)),
+            _ => String::new(),
+        };
+        let command = row.view.process.facts.command_line();
+        let room = width.saturating_sub(line.width());
+        line.push_str(&fit_before(&terminal(&command), &ending, room));
         out.push_str(&fit(&line, width));
         out.push('\n');
     }
@@ -163,52 +161,6 @@ fn align(line: &mut String, column: &Column, text: &str) {
         _ => {
             let _ = write!(line, "{text:>width$} ");
         }
-    }
-}
-
-/// A field as a person reads it; `-` where unknown.
-fn shown(field: Field, view: &ProcessView<'_>) -> String {
-    match (field, field.value(view)) {
-        (_, Value::Unknown) => "-".to_owned(),
-        (Field::State, Value::Text(name)) => state_letter(&name).to_owned(),
-        (Field::Rate(Counter::CpuTime | Counter::RunQueueWait), Value::Real(ns_per_sec)) => {
-            percent(ns_per_sec / 1e7)
-        }
-        (Field::CpuPct, Value::Real(pct)) => percent(pct),
-        (Field::Total(Counter::CpuTime), Value::Integer(ns)) => format_cpu_time(ns),
-        (_, Value::Text(text)) => terminal(&text).into_owned(),
-        (_, Value::Flag(flag)) => flag.to_string(),
-        (Field::Pid | Field::ParentPid | Field::Uid, Value::Integer(number)) => number.to_string(),
-        (_, Value::Integer(number)) => measured(field.unit(), number),
-        (_, Value::Real(number)) => measured(field.unit(), number.round() as u64),
-    }
-}
-
-fn measured(unit: Unit, number: u64) -> String {
-    match unit {
-        Unit::Bytes => format_bytes(number),
-        Unit::Nanoseconds => format_nanoseconds(number),
-        _ => format_count(number),
-    }
-}
-
-fn percent(value: f64) -> String {
-    if value >= 1000.0 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.1}")
-    }
-}
-
-/// As `ps` has them.
-fn state_letter(name: &str) -> &'static str {
-    match name {
-        "running" => "R",
-        "uninterruptible" => "D",
-        "stopped" => "T",
-        "zombie" => "Z",
-        "exited" => "X",
-        _ => "S",
     }
 }
 
@@ -241,6 +193,22 @@ fn devices(snapshot: &Snapshot) -> Option<String> {
     (!texts.is_empty()).then(|| format!("Disks   {}", texts.join("   ")))
 }
 
+/// Where the CPUs' time went.
+fn cpu(snapshot: &Snapshot) -> String {
+    let share = snapshot.cpu_shares();
+    let processes = percent(share.processes_pct);
+    let cpus = snapshot.sample.host.cpu.map(|cpu| cpu.cpus);
+    match (cpus, share.busy_pct, share.unattributed_pct) {
+        (Some(cpus), Some(busy), Some(unattributed)) => format!(
+            "{}% of {}% busy: {processes}% by processes, {}% by none",
+            percent(busy),
+            cpus * 100,
+            percent(unattributed)
+        ),
+        _ => format!("{processes}% by processes; this /proc does not tell the host's"),
+    }
+}
+
 /// The lines above the table's heading.
 pub fn summary(snapshot: &Snapshot, degraded: Option<&str>) -> Vec<String> {
     let sample = &snapshot.sample;
@@ -250,13 +218,9 @@ pub fn summary(snapshot: &Snapshot, degraded: Option<&str>) -> Vec<String> {
         .filter(|p| matches!(p.state, State::Exited(_)))
         .count();
     let living = sample.processes.len() - ended;
-    let share = snapshot.cpu_shares();
     let mut lines = vec![format!(
-        "procwatch   {living} processes, {ended} ended   CPU {} of {} busy: {} by processes, {} by none",
-        percent(share.busy_pct) + "%",
-        format_args!("{}%", sample.host.cpus * 100),
-        percent(share.processes_pct) + "%",
-        percent(share.unattributed_pct) + "%",
+        "procwatch   {living} processes, {ended} ended   CPU {}",
+        cpu(snapshot)
     )];
     let mut memory = String::new();
     if let (Some(total), Some(available)) = (
@@ -287,6 +251,10 @@ pub fn summary(snapshot: &Snapshot, degraded: Option<&str>) -> Vec<String> {
         let _ = write!(memory, "   LOST: {}", kinds.join(", "));
     }
     lines.push(memory);
+    if !sample.shed.is_nothing() {
+        let names = sample.shed.names().join(", ");
+        lines.push(format!("Left out to stay within limits: {names}"));
+    }
     lines.extend(devices(snapshot));
     if let Some(why) = degraded {
         lines.push(format!(

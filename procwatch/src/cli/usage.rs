@@ -43,6 +43,7 @@ pub fn explain(error: &clap::Error) -> Option<String> {
                 format!("{argument}: {value:?} is not valid")
             }
         }
+        ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
         ErrorKind::ArgumentConflict => return Some(first_line(error)),
         _ => first_line(error),
     };
@@ -100,7 +101,7 @@ mod tests {
         );
         check(
             &["frobnicate"],
-            "unknown command \"frobnicate\"; try one of top, events, tree, connections, status",
+            "unknown command \"frobnicate\"; try one of top, events, tree, connections, record, replay, query, history, report, export, import, detect, alerts, status, config",
         );
         check(
             &["top", "--onse"],

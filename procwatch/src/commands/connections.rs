@@ -9,16 +9,17 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::listen::{Then, listen};
+use super::{listen::listen, source::Source};
 use crate::{
     agent::{Events, Message, Plan},
     cli::{
         args::{ConnectionsArgs, TableFormat},
         connections,
-        json::ConnectionList,
+        json::{ConnectionList, write_json},
+        notice::notice,
         terminal::Terminal,
     },
-    collector::{Freshness, Now, Start},
+    collector::{Answer, Freshness, Now, Request},
     model::{
         connection::{Connection, Peers, Protocol, SocketState},
         event::EventKind,
@@ -28,8 +29,8 @@ use crate::{
 /// Connections that are kept after their end: a day of a busy host would fill the memory.
 const CLOSED_MAX: usize = 100_000;
 
-pub(super) fn run(args: &ConnectionsArgs, mut start: Start) -> super::Result {
-    start.kernel.connections = args.duration.is_some();
+pub(super) fn run(args: &ConnectionsArgs, source: Source) -> super::Result {
+    let source = source.with(|start| start.kernel.connections = args.duration.is_some());
     let plan = Plan {
         interval: Duration::from_secs(1),
         samples_max: args.duration.is_none().then_some(1),
@@ -38,35 +39,38 @@ pub(super) fn run(args: &ConnectionsArgs, mut start: Start) -> super::Result {
             None => Events::Silent,
         },
         freshness: Freshness::Economical,
+        last_question: Some(Request::Connections),
     };
     let mut all: Vec<Connection> = Vec::new();
     let mut dropped = 0_u64;
-    let mut finished = listen(start, plan, args.duration, |message| {
-        if let Message::Events { batch, .. } = message {
-            for event in batch {
-                if let EventKind::Close(connection) = event.kind {
-                    if all.len() < CLOSED_MAX {
-                        all.push(*connection);
-                    } else {
-                        dropped += 1;
+    let mut living = Err("the list did not come".to_owned());
+    let finished = listen(source, plan, args.duration, |message, _, _| {
+        match message {
+            Message::Events { batch, .. } => {
+                for event in batch {
+                    match event.kind {
+                        EventKind::Close(_) if all.len() >= CLOSED_MAX => dropped += 1,
+                        EventKind::Close(connection) => all.push(*connection),
+                        _ => {}
                     }
                 }
             }
+            Message::Answer(Answer::Connections(list)) => living = list,
+            _ => {}
         }
-        Ok(Then::GoOn)
+        Ok(())
     })?;
     if dropped > 0 {
-        eprintln!(
+        notice(format_args!(
             "procwatch: {dropped} closed connections are not listed: only {CLOSED_MAX} are kept; \
              try a shorter --duration, or events --kind close"
-        );
+        ));
     }
     // Between the last record and the list a connection may have gone; it is in one of the two.
     let closed: HashSet<(u64, Option<u64>)> =
         all.iter().map(|one| (one.socket, one.opened_ns)).collect();
-    let living = finished
-        .collector
-        .connections()
+    let living = living
+        .map_err(anyhow::Error::msg)
         .context("connections cannot be listed")?;
     all.extend(
         living
@@ -88,7 +92,7 @@ pub(super) fn run(args: &ConnectionsArgs, mut start: Start) -> super::Result {
             let width = Terminal::of_stdout().width;
             out.write_all(connections::table(&shown, &peers, now.boot_ns, width).as_bytes())
         }
-        TableFormat::Csv => connections::csv(&mut out, &shown, &peers, now),
+        TableFormat::Csv => connections::csv(&mut out, &shown, &peers, now, Terminal::of_stdout()),
         TableFormat::Json => {
             let list = ConnectionList {
                 connections: &shown,
@@ -96,9 +100,7 @@ pub(super) fn run(args: &ConnectionsArgs, mut start: Start) -> super::Result {
                 loss: &finished.status.loss,
                 now,
             };
-            serde_json::to_writer(&mut out, &list)
-                .map_err(io::Error::from)
-                .and_then(|()| out.write_all(b"\n"))
+            write_json(&mut out, &list).and_then(|()| out.write_all(b"\n"))
         }
     }
     .and_then(|()| out.flush())

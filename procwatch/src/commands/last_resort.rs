@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::notice::notice;
+
 /// After the first signal: longer than an orderly end takes.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// After the second: an orderly end takes milliseconds then.
@@ -46,6 +48,8 @@ async fn wait_and_end() {
         _ = terminate.recv() => tokio::time::sleep(IMPATIENCE).await,
         () = tokio::time::sleep(PATIENCE) => {}
     }
-    eprintln!("procwatch: standard output takes no more: whoever reads it has stopped reading");
+    notice(format_args!(
+        "procwatch: standard output takes no more: whoever reads it has stopped reading"
+    ));
     std::process::exit(FAILED);
 }

@@ -5,31 +5,74 @@ use std::{io, time::Duration};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::last_resort;
+use super::{last_resort, source::Source};
 use crate::{
     agent::{Agent, Finished, Message, Plan},
-    collector::{Start, Status},
+    cli::notice::notice,
+    collector::Status,
+    confine::Confinement,
+    model::escape::terminal,
+    viewers::{Feed, Viewer, Welcome},
 };
 
 /// How long the end may take before the user is told what it waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the listener wants after a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    GoOn,
-    /// Stop collecting: there is nothing more to show, or nobody to show it to.
-    Stop,
+/// Begins to collect, or to look at a recorder. The thread that this is called on gives up its rights.
+///
+/// # Errors
+/// When neither is possible.
+pub(super) fn begin(source: Source, plan: Plan) -> super::Result<(Feed, Confinement)> {
+    Ok(match source {
+        Source::Own(start) => {
+            let confinement = start.confinement.clone();
+            let agent = Agent::start(start, plan)?;
+            // That thread has taken over our rights, and gives up its own.
+            (Feed::Own(agent), confinement.showing())
+        }
+        Source::Recorder(link, confinement) => {
+            let confinement = confinement.collecting().showing();
+            let viewer = Viewer::start(*link, plan).context("the recorder's socket")?;
+            (Feed::Recorder(Box::new(viewer)), confinement)
+        }
+    })
+}
+
+/// What is heard while collection runs.
+pub(super) enum Heard {
+    Message(Message),
+    /// SIGHUP: the configuration may be another one.
+    Hangup,
 }
 
 /// Collects, hands every message to `each`, and returns the last word.
 pub(super) fn listen(
-    start: Start,
+    source: Source,
     plan: Plan,
     duration: Option<Duration>,
-    mut each: impl FnMut(Message) -> io::Result<Then>,
+    mut each: impl FnMut(Message, &mut Feed, &Confinement) -> io::Result<()>,
 ) -> super::Result<Box<Finished>> {
-    last_resort::stand_by();
+    hear(
+        source,
+        plan,
+        duration,
+        false,
+        |heard, feed, confinement| match heard {
+            Heard::Message(message) => each(message, feed, confinement),
+            Heard::Hangup => Ok(()),
+        },
+    )
+}
+
+/// The same; with `is_daemon` SIGHUP is heard too, instead of being the end.
+pub(super) fn hear(
+    source: Source,
+    plan: Plan,
+    duration: Option<Duration>,
+    is_daemon: bool,
+    mut each: impl FnMut(Heard, &mut Feed, &Confinement) -> io::Result<()>,
+) -> super::Result<Box<Finished>> {
+    let recorder = source.recorder().cloned();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -37,7 +80,12 @@ pub(super) fn listen(
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let mut agent = Agent::start(start, plan)?;
+        let mut hangup = is_daemon
+            .then(|| signal(SignalKind::hangup()))
+            .transpose()
+            .context("listening for SIGHUP")?;
+        let (mut feed, confinement) = begin(source, plan)?;
+        last_resort::stand_by();
         let mut finished = None;
         let mut deadline = None;
         let mut output_error = None;
@@ -55,56 +103,75 @@ pub(super) fn listen(
                     None => std::future::pending().await,
                 }
             };
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                message = agent.next() => match message {
+                message = feed.next() => match message.context("looking at the recorder")? {
                     None => break,
                     Some(Message::Finished(last)) => finished = Some(last),
                     Some(message) => {
                         if let Message::Ready(status) = &message {
-                            announce(status);
+                            announce(status, recorder.as_ref());
                             deadline = duration.map(|span| tokio::time::Instant::now() + span);
                         }
-                        match each(message) {
-                            Ok(Then::GoOn) => {}
-                            Ok(Then::Stop) => agent.stop(),
-                            Err(error) => {
-                                output_error = Some(error);
-                                agent.stop();
-                                break;
-                            }
+                        if let Err(error) = each(Heard::Message(message), &mut feed, &confinement) {
+                            output_error = Some(error);
+                            feed.stop();
+                            break;
                         }
                     }
                 },
+                _ = hung_up => {
+                    if let Err(error) = each(Heard::Hangup, &mut feed, &confinement) {
+                        output_error = Some(error);
+                        feed.stop();
+                        break;
+                    }
+                }
                 _ = interrupt.recv() => {
                     patience = Some(tokio::time::Instant::now() + PATIENCE);
-                    agent.stop();
+                    feed.stop();
                 }
                 _ = terminate.recv() => {
                     patience = Some(tokio::time::Instant::now() + PATIENCE);
-                    agent.stop();
+                    feed.stop();
                 }
                 () = time_is_up => {
                     deadline = None;
                     patience = Some(tokio::time::Instant::now() + PATIENCE);
-                    agent.stop();
+                    feed.stop();
                 }
                 () = takes_long => {
                     patience = None;
-                    eprintln!("waiting for the kernel to close the last accounts; Ctrl-C ends at once");
+                    notice(format_args!("waiting for the kernel to close the last accounts; Ctrl-C ends at once"));
                 }
             }
         }
-        agent.join()?;
+        feed.join()?;
         match (output_error, finished) {
             (Some(error), _) => Err(error).context("writing to standard output"),
-            (None, Some(finished)) => Ok(finished),
+            (None, Some(mut finished)) => {
+                finished.confinement = finished.confinement.with(confinement.report());
+                Ok(finished)
+            }
             (None, None) => anyhow::bail!("collection ended without a last word"),
         }
     })
 }
 
 /// One line to standard error once everything is attached that can be.
-fn announce(status: &Status) {
+fn announce(status: &Status, recorder: Option<&Welcome>) {
+    if let Some(recorder) = recorder {
+        return notice(format_args!(
+            "ready: looking at the recorder, process {}, which writes {}",
+            recorder.pid,
+            terminal(&recorder.recording)
+        ));
+    }
     match &status.degraded {
         None => {
             let measuring = status
@@ -116,8 +183,10 @@ fn announce(status: &Status) {
                 0 => String::new(),
                 missing => format!(", {missing} missing: `procwatch status` says which and why"),
             };
-            eprintln!("ready: {attached} hooks attached{missing}");
+            notice(format_args!("ready: {attached} hooks attached{missing}"));
         }
-        Some(why) => eprintln!("ready: on /proc alone, sampled and not exact: {why}"),
+        Some(why) => notice(format_args!(
+            "ready: on /proc alone, sampled and not exact: {why}"
+        )),
     }
 }

@@ -1,124 +1,65 @@
-//! `procwatch status`: what works here, what does not and why.
+//! `procwatch status`: what works here, what does not and why, and what that costs.
 
 use std::{
-    fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
-    time::Duration,
 };
 
-use anyhow::Context as _;
-use serde_json::json;
+use anyhow::{Context as _, bail};
 
-use super::listen::{Then, listen};
+use super::{listen::listen, source::Source};
 use crate::{
-    agent::{Events, Plan},
+    agent::{Events, Message, Plan},
     cli::{
         args::{StatusArgs, TextFormat},
-        json::{LossCounts, SourceGroups},
+        status::{json, text},
     },
-    collector::{Freshness, OwnCost, Probe, ProbeState, Start, Status},
-    model::units::{format_bytes, format_nanoseconds},
+    collector::{Answer, Cost, Freshness, Request},
+    confine::Report,
 };
 
-pub(super) fn run(args: &StatusArgs, start: Start) -> super::Result {
+pub(super) fn run(args: &StatusArgs, source: Source) -> super::Result {
+    let source = source.with(|start| start.kernel.count_runs = true);
+    let recorder = source.recorder().cloned();
     let plan = Plan {
-        interval: Duration::from_secs(1),
-        samples_max: Some(1),
+        interval: args.duration,
+        samples_max: None,
         events: Events::Silent,
         freshness: Freshness::Full,
+        last_question: Some(Request::Standing),
     };
-    let finished = listen(start, plan, None, |_| Ok(Then::GoOn))?;
-    let status = &finished.status;
-    let cost = OwnCost::read();
+    let mut standings = Vec::new();
+    let mut confined = Report::default();
+    listen(
+        source,
+        plan,
+        Some(args.duration),
+        |message, feed, confinement| {
+            match message {
+                Message::Ready(_) => feed.ask(Request::Standing),
+                Message::Answer(Answer::Standing(standing)) => standings.push(*standing),
+                _ => {}
+            }
+            confined = confinement.report().clone();
+            Ok(())
+        },
+    )?;
+    let [before, .., after] = standings.as_slice() else {
+        bail!(
+            "the collection ended before it could be asked twice; give it longer with --duration"
+        );
+    };
+    let elsewhere = recorder.as_ref().map_or(&confined, |one| &one.confinement);
+    let confined = after.confinement.clone().with(elsewhere);
+    let cost = Cost::between(before, after);
+    let status = &after.status;
     let text = match args.format {
-        TextFormat::Text => text(status, cost),
-        TextFormat::Json => json(status, cost) + "\n",
+        TextFormat::Text => text(after, &cost, &confined, recorder.as_ref()),
+        TextFormat::Json => json(after, &cost, &confined, recorder.as_ref()) + "\n",
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .context("writing to standard output")?;
-    let is_whole = status.probes.iter().all(|(_, state)| state.is_measuring());
-    let is_degraded = status.degraded.is_some() || status.loss.total() > 0 || !is_whole;
-    Ok(ExitCode::from(u8::from(is_degraded)))
-}
-
-/// The hooks in use, or those that were wanted.
-fn hooks(probe: &Probe, state: &ProbeState) -> String {
-    match state {
-        ProbeState::Fallback { hooks, .. } => hooks.clone(),
-        _ => probe.hooks(),
-    }
-}
-
-fn text(status: &Status, cost: OwnCost) -> String {
-    let mut out = format!(
-        "{:<16} {:<32} {:<12} NEEDED FOR\n",
-        "PROGRAM", "HOOK", "STATE"
-    );
-    for (probe, state) in &status.probes {
-        let _ = writeln!(
-            out,
-            "{:<16} {:<32} {:<12} {}",
-            probe.program,
-            hooks(probe, state),
-            state.name(),
-            probe.needed_for
-        );
-    }
-    match &status.degraded {
-        Some(why) => {
-            let _ = writeln!(out, "\nOn /proc alone: {why}");
-        }
-        None => {
-            for (probe, state) in &status.probes {
-                if let Some(reason) = state.reason() {
-                    let _ = writeln!(out, "\n{}: {}: {reason}", probe.program, state.name());
-                }
-            }
-        }
-    }
-    out.push_str("\nFIGURES    SOURCE\n");
-    for (group, state) in status.sources.entries() {
-        let _ = writeln!(out, "{group:<10} {state}");
-    }
-    let lost: Vec<_> = status
-        .loss
-        .entries()
-        .iter()
-        .map(|(kind, count)| format!("{kind} {count}"))
-        .collect();
-    let _ = writeln!(out, "\nLost: {}", lost.join(", "));
-    let _ = writeln!(
-        out,
-        "Own cost: {} of CPU and {} resident, of that most at start",
-        format_nanoseconds(cost.cpu_time_ns),
-        format_bytes(cost.rss_bytes)
-    );
-    out
-}
-
-fn json(status: &Status, cost: OwnCost) -> String {
-    let probes: Vec<_> = status
-        .probes
-        .iter()
-        .map(|(probe, state)| {
-            json!({
-                "program": probe.program,
-                "hook": hooks(probe, state),
-                "needed_for": probe.needed_for,
-                "state": state.name(),
-                "reason": state.reason(),
-            })
-        })
-        .collect();
-    json!({
-        "degraded": status.degraded,
-        "hooks": probes,
-        "sources": SourceGroups(&status.sources),
-        "loss": LossCounts(&status.loss),
-        "own_cost": { "cpu_time_ns": cost.cpu_time_ns, "rss_bytes": cost.rss_bytes },
-    })
-    .to_string()
+    Ok(ExitCode::from(u8::from(status.is_degraded())))
 }

@@ -1,14 +1,13 @@
-//! `procwatch top`: the live table, or one snapshot.
+//! `procwatch top`: snapshots to a pipe or a file; on a terminal, the live view.
 
 use std::{
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
-use anyhow::Context as _;
-
-use super::listen::{Then, listen};
+use super::{listen::listen, live, source::Source};
 use crate::{
     agent::{Events, Message, Plan},
     cli::{
@@ -17,22 +16,39 @@ use crate::{
         table::{self, Row},
         terminal::Terminal,
     },
-    collector::{Freshness, Start},
+    collector::Freshness,
+    config::Config,
     model::{
+        field::Field,
         sample::Sample,
-        selection::{Arrangement, Selection},
+        selection::{Arrangement, Direction, Selection},
         snapshot::Snapshot,
     },
 };
 
-pub(super) fn run(args: &TopArgs, start: Start) -> super::Result {
-    let start = Start {
-        pss: args.pss,
-        ..start
+/// When neither the command line nor the configuration says.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether it is the live view that was asked for, and not snapshots.
+pub(super) fn is_live(args: &TopArgs) -> bool {
+    args.format == TableFormat::Table && !args.once && live::is_possible()
+}
+
+pub(super) fn run(args: &TopArgs, source: Source, config: &Config) -> super::Result {
+    let source = source.with(|start| start.pss = args.pss);
+    let interval = match source.recorder() {
+        Some(recorder) => args
+            .interval
+            .unwrap_or(Duration::from_nanos(recorder.interval_ns)),
+        None => args.interval.or(config.record.interval).unwrap_or(INTERVAL),
     };
+    if is_live(args) {
+        return live::run(args, source, interval);
+    }
     let selection = Selection {
         filter: args.filter.clone(),
-        sort: args.sort,
+        sort: args.sort.unwrap_or(Field::CpuPct),
+        direction: Direction::Usual,
         limit: args.limit,
         arrangement: if args.tree {
             Arrangement::Tree
@@ -41,63 +57,45 @@ pub(super) fn run(args: &TopArgs, start: Start) -> super::Result {
         },
     };
     let plan = Plan {
-        interval: args.interval,
+        interval,
         samples_max: args.once.then_some(2),
         events: Events::Silent,
         freshness: Freshness::Economical,
+        last_question: None,
     };
-    let mut screen = Screen::new(args);
+    let output = Output {
+        format: args.format,
+        terminal: Terminal::of_stdout(),
+    };
     let mut previous: Option<Arc<Sample>> = None;
     let mut degraded = None;
-    let mut shown = 0_u64;
-    let finished = listen(start, plan, None, |message| {
+    let finished = listen(source, plan, None, |message, _, _| {
         match message {
             Message::Ready(status) => degraded = status.degraded,
             Message::Sample(sample) => {
                 if let Some(previous) = &previous {
                     let snapshot = Snapshot::derive(previous, Arc::clone(&sample));
-                    screen.show(&snapshot, &selection, degraded.as_deref())?;
-                    shown += 1;
+                    output.show(&snapshot, &selection, degraded.as_deref())?;
                 }
                 previous = Some(sample);
             }
-            Message::Events { .. } | Message::Finished(_) => {}
+            Message::Events { .. } | Message::Answer(_) | Message::Finished(_) => {}
         }
-        Ok(Then::GoOn)
+        Ok(())
     });
-    screen.restore()?;
-    let finished = finished?;
-    if args.once && shown == 0 {
-        // Stopped before the second sample.
-        return Ok(ExitCode::SUCCESS);
-    }
-    drop(finished);
+    finished?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where snapshots are written to.
-struct Screen {
-    format: TableFormat,
-    terminal: Terminal,
-    /// The table is drawn over the one before.
-    is_live: bool,
-    is_limited: bool,
+/// How snapshots are written to a pipe or a file.
+pub(super) struct Output {
+    pub format: TableFormat,
+    pub terminal: Terminal,
 }
 
-impl Screen {
-    fn new(args: &TopArgs) -> Self {
-        let terminal = Terminal::of_stdout();
-        let is_table = args.format == TableFormat::Table;
-        Self {
-            format: args.format,
-            terminal,
-            is_live: terminal.is_interactive && is_table && !args.once,
-            is_limited: args.limit.is_some(),
-        }
-    }
-
-    fn show(
-        &mut self,
+impl Output {
+    pub(super) fn show(
+        &self,
         snapshot: &Snapshot,
         selection: &Selection,
         degraded: Option<&str>,
@@ -111,49 +109,28 @@ impl Screen {
                     snapshot,
                     processes: &processes,
                 };
-                serde_json::to_writer(&mut out, &shown)?;
+                json::write_json(&mut out, &shown)?;
                 out.write_all(b"\n")?;
             }
             TableFormat::Csv => {
                 let processes: Vec<_> = rows.into_iter().map(|(_, view)| view).collect();
-                csv::write(&mut out, &processes)?;
+                csv::write(&mut out, &processes, self.terminal)?;
             }
             TableFormat::Table => {
-                let mut rows: Vec<_> = rows
+                let rows: Vec<_> = rows
                     .into_iter()
                     .map(|(depth, view)| Row { view, depth })
                     .collect();
-                if self.is_live {
-                    self.terminal = Terminal::of_stdout();
-                }
-                if self.is_live && !self.is_limited {
-                    // An empty line, the heading, and the line of the cursor.
-                    let head = table::summary(snapshot, degraded).len() + 3;
-                    rows.truncate(self.terminal.height.saturating_sub(head));
-                }
-                let width = self.terminal.width;
-                let text = table::render(snapshot, &rows, selection.sort, degraded, width);
-                if self.is_live {
-                    // Home, then each line clears what was there: no flicker.
-                    out.write_all(b"\x1b[H")?;
-                    out.write_all(text.replace('\n', "\x1b[K\n").as_bytes())?;
-                    out.write_all(b"\x1b[J")?;
-                } else {
-                    out.write_all(text.as_bytes())?;
-                }
+                let text = table::render(
+                    snapshot,
+                    &rows,
+                    selection.sort,
+                    degraded,
+                    self.terminal.width,
+                );
+                out.write_all(text.as_bytes())?;
             }
         }
         out.flush()
-    }
-
-    /// Leaves the last table on the screen, with the cursor below it.
-    fn restore(&self) -> super::Result<()> {
-        if self.is_live {
-            let mut out = io::stdout().lock();
-            out.write_all(b"\n")
-                .and_then(|()| out.flush())
-                .context("writing to the terminal")?;
-        }
-        Ok(())
     }
 }

@@ -10,16 +10,20 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::listen::{Then, listen};
+use super::{listen::listen, query, source::Source, window};
 use crate::{
-    agent::{Events, Finished, Message, Plan},
+    agent::{Events, Message, Plan},
     cli::{
         args::{TextFormat, TreeArgs},
+        json::{rfc3339, write_json},
         terminal::Terminal,
     },
-    collector::{Collector, Freshness, Start},
+    collector::{Answer, Freshness, Request},
+    config::Config,
+    confine::Confinement,
     model::{
         escape::{fit, terminal},
+        family::Family,
         identity::{ProcessId, WaitStatus},
         sample::ProcessSample,
         totals::{Counter, Totals},
@@ -30,27 +34,62 @@ use crate::{
 
 /// Often enough that what /proc alone can see of short lives is seen.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Of a recording, those that had ended and are no ancestors of others: as many as a collection remembers.
+const DEAD_MAX: usize = 8_192;
 
-pub(super) fn run(args: &TreeArgs, start: Start) -> super::Result {
+pub(super) fn run(args: &TreeArgs, source: Source) -> super::Result {
     let plan = Plan {
         interval: INTERVAL,
         samples_max: args.duration.is_none().then_some(1),
         events: Events::Live,
         freshness: Freshness::Economical,
+        last_question: Some(Request::Family),
     };
-    let finished = listen(start, plan, args.duration, |message| {
-        Ok(match message {
-            Message::Finished(_) => Then::Stop,
-            _ => Then::GoOn,
-        })
+    let mut members = Vec::new();
+    listen(source, plan, args.duration, |message, _, _| {
+        if let Message::Answer(Answer::Family(all)) = message {
+            members = all;
+        }
+        Ok(())
     })?;
-    let rows = rows(&finished, args)?;
+    print(&Family::of(members), args)
+}
+
+/// The tree as it was at a time of a recording.
+pub(super) fn recorded(
+    args: &TreeArgs,
+    config: &Config,
+    confinement: Confinement,
+) -> super::Result {
+    if args.duration.is_some() {
+        bail!("--duration watches what happens now; of a recording, name a time by --at");
+    }
+    let (mut history, bounds) = query::open(&query::path(&args.db, config))?;
+    let _confined = confinement.collecting().showing();
+    let at_ns = match &args.at {
+        Some(text) => window::moment("--at", text, &query::here())?,
+        None => bounds.1,
+    };
+    let dead_max = if args.exited { DEAD_MAX } else { 0 };
+    let Some((_, members)) = history.family_at(at_ns, dead_max)? else {
+        bail!(
+            "nothing was recorded by {}; the recording goes from {} to {}",
+            rfc3339(at_ns),
+            rfc3339(bounds.0),
+            rfc3339(bounds.1)
+        );
+    };
+    print(&Family::of(members), args)
+}
+
+fn print(family: &Family, args: &TreeArgs) -> super::Result {
+    let rows = rows(family, args)?;
     let text = match args.format {
-        TextFormat::Text => text(&rows, Terminal::of_stdout()),
+        TextFormat::Text => text(&rows, Terminal::of_stdout()).into_bytes(),
         TextFormat::Json => json(&rows),
     };
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
+    out.write_all(&text)
         .and_then(|()| out.flush())
         .context("writing to standard output")?;
     Ok(ExitCode::SUCCESS)
@@ -67,18 +106,13 @@ struct Row<'a> {
     subtree: Totals,
 }
 
-fn rows<'a>(finished: &'a Finished, args: &TreeArgs) -> super::Result<Vec<Row<'a>>> {
-    let collector: &Collector = &finished.collector;
-    let tree = collector.tree();
-    let process = |id: ProcessId| {
-        collector
-            .process(id)
-            .or_else(|| tree.get(id).and_then(|node| node.last_account()))
-    };
+fn rows<'a>(family: &'a Family, args: &TreeArgs) -> super::Result<Vec<Row<'a>>> {
+    let tree = family.tree();
+    let process = |id: ProcessId| family.process(id);
     let mut order = Vec::new();
     let mut kept: Option<hashbrown::HashSet<ProcessId>> = None;
     if let Some(pid) = args.pid {
-        let Some(id) = collector.holder(pid).or_else(|| tree.latest(pid)) else {
+        let Some(id) = family.holder(pid) else {
             bail!(
                 "no process {pid}: it does not live, and its end was not seen; try --duration to watch"
             );
@@ -165,8 +199,8 @@ fn text(rows: &[Row<'_>], terminal_size: Terminal) -> String {
     out
 }
 
-fn json(rows: &[Row<'_>]) -> String {
-    let mut out = String::new();
+fn json(rows: &[Row<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
     for row in rows {
         let ending = row.process.and_then(|process| process.state.ending());
         let status = ending.and_then(|ending| ending.status);
@@ -192,7 +226,9 @@ fn json(rows: &[Row<'_>]) -> String {
             "totals": row.process.map(|process| known(&process.totals)),
             "subtree_totals": known(&row.subtree),
         });
-        let _ = writeln!(out, "{line}");
+        // Memory takes all.
+        let _ = write_json(&mut out, &line);
+        out.push(b'\n');
     }
     out
 }
