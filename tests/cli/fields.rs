@@ -1,9 +1,9 @@
 //! The fields that users and scripts hold on to.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, process::Command};
 
 use procwatch_tests::{
-    procwatch::{run, snapshot},
+    procwatch::{Running, run, snapshot},
     record::{Record, Recorder, array, number},
 };
 use serde_json::Value;
@@ -243,7 +243,10 @@ fn a_duration_ends_by_itself_with_a_summary() {
 
 #[test]
 fn status_tells_every_hook_and_its_own_cost() {
-    let ended = run(&["status", "--format", "json"]);
+    let running = Running::ready(&["status", "--format", "json"]);
+    let birth = Command::new("true").status();
+    assert!(birth.is_ok_and(|status| status.success()));
+    let ended = running.wait();
     let status = &ended.json_lines()[0];
     let is_degraded = status["degraded"].is_string();
     assert_eq!(ended.code, Some(i32::from(is_degraded)), "{status}");
@@ -257,6 +260,30 @@ fn status_tells_every_hook_and_its_own_cost() {
         );
         assert!(state == "active" || hook["reason"].is_string(), "{hook}");
     }
-    assert!(number(&status["own_cost"], "cpu_time_ns") > 0);
-    assert!(number(&status["own_cost"], "rss_bytes") > 0);
+    for hook in hooks {
+        let ways = array(hook, "ways");
+        assert!(ways[0]["loses"].is_null());
+        assert!(ways.iter().all(|way| way["kernels"].is_string()));
+    }
+    assert!(array(status, "shed").is_empty());
+    let cost = &status["own_cost"];
+    assert!(number(cost, "cpu_time_ns") > 0 && number(cost, "rss_bytes") > 0);
+    assert!(number(cost, "interval_ns") >= 1_000_000_000 && cost["cpu_pct"].is_f64());
+    if is_degraded {
+        assert!(cost["kernel"].is_null());
+        return;
+    }
+    let kernel = &cost["kernel"];
+    let ring = &kernel["ring_buffer"];
+    let peak = number(ring, "peak_bytes");
+    assert!(peak > 0 && peak <= number(ring, "size_bytes"), "{ring}");
+    let has = |list: &str, name: &str, figure: &str| {
+        let key = list.trim_end_matches('s');
+        let entry = array(kernel, list).iter().find(|one| one[key] == name);
+        number(entry.unwrap_or_else(|| panic!("no {name}")), figure)
+    };
+    assert!(has("programs", "pw_tasks", "runs") > 0);
+    assert!(has("programs", "pw_tasks", "run_time_ns") > 0);
+    assert!(has("maps", "UNSENT", "entries_max") >= has("maps", "UNSENT", "entries"));
+    assert!(number(kernel, "memory_bytes") > 0);
 }

@@ -89,7 +89,7 @@ fn kept(comm: &str) -> &str {
 }
 
 /// No character that a terminal acts on, or that hides or turns round what stands beside it.
-fn assert_harmless(text: &str) {
+pub fn assert_harmless(text: &str) {
     for line in text.lines() {
         let harmful = line.chars().find(|character| {
             character.is_control()

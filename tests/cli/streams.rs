@@ -2,11 +2,11 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
-use procwatch_tests::{procwatch::binary, wait::until};
+use procwatch_tests::{procwatch::command, wait::until};
 
 #[test]
 fn a_reader_who_has_seen_enough_ends_it_quietly() {
@@ -14,7 +14,7 @@ fn a_reader_who_has_seen_enough_ends_it_quietly() {
         return;
     }
     for format in ["json", "text"] {
-        let mut child = Command::new(binary())
+        let mut child = command()
             .args(["events", "--format", format])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -48,7 +48,7 @@ fn a_full_disk_is_a_failure_that_is_told() {
         .write(true)
         .open("/dev/full")
         .expect("/dev/full");
-    let output = Command::new(binary())
+    let output = command()
         .args(["top", "--once", "--interval", "100ms", "--format", "json"])
         .stdout(full)
         .stderr(Stdio::piped())
@@ -66,20 +66,20 @@ fn a_full_disk_is_a_failure_that_is_told() {
 
 #[test]
 fn output_to_a_pipe_is_plain() {
-    for command in [
+    for arguments in [
         &["top", "--once", "--interval", "100ms"][..],
         &["tree"],
         &["status"],
     ] {
-        let output = Command::new(binary())
-            .args(command)
+        let output = command()
+            .args(arguments)
             .env_remove("NO_COLOR")
             .env("TERM", "xterm-256color")
             .output()
             .expect("running procwatch");
         assert!(
             !output.stdout.contains(&0x1b),
-            "{command:?} writes escape sequences to a pipe"
+            "{arguments:?} writes escape sequences to a pipe"
         );
         assert!(!output.stdout.is_empty());
     }
@@ -88,10 +88,7 @@ fn output_to_a_pipe_is_plain() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     for argument in ["--help", "--version"] {
-        let output = Command::new(binary())
-            .arg(argument)
-            .output()
-            .expect("running procwatch");
+        let output = command().arg(argument).output().expect("running procwatch");
         assert_eq!(output.status.code(), Some(0));
         assert!(
             output.stderr.is_empty() && !output.stdout.is_empty(),

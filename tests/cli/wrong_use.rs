@@ -37,13 +37,13 @@ fn commands_and_flags() {
     check(
         &["frobnicate"],
         "frobnicate",
-        "top, events, tree, connections, status",
+        "top, events, tree, connections, record, replay, query, history, report, export, import, detect, alerts, status",
     );
     check(&["--zzz"], "--zzz", "--help");
     check(&["top", "--onse"], "--onse", "--once");
     check(&["events", "--knd", "fork"], "--knd", "--kind");
     check(&["events", "surplus"], "surplus", "--help");
-    check(&["tree", "--once"], "--once", "--help");
+    check(&["tree", "--backwards"], "--backwards", "--help");
 }
 
 #[test]
@@ -66,6 +66,12 @@ fn values() {
     check(&["events", "--duration", "soon"], "soon", "500ms");
     check(&["status", "--ring-buffer", "2XB"], "2XB", "MiB");
     check(&["status", "--ring-buffer", "5GiB"], "5GiB", "1GiB");
+    check(&["status", "--map-entries", "0"], "\"0\"", "from 1 to");
+    check(
+        &["status", "--map-entries", "4294967295"],
+        "4294967295",
+        "1048576",
+    );
     check(&["top", "--sort", "\x1b[31m"], "\\x1b[31m", "cpu_pct");
 }
 

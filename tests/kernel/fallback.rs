@@ -8,7 +8,7 @@ use std::{
 };
 
 use procwatch_tests::{
-    procwatch::{Ended, Running, binary},
+    procwatch::{Ended, Running, binary, command},
     record::{Record, array, number, text},
     short,
     skip::{program, skip},
@@ -98,7 +98,7 @@ fn check_commands(command: &dyn Fn(&[&str]) -> Command) {
 #[test]
 fn proc_alone_was_asked_for() {
     check_commands(&|arguments| {
-        let mut command = Command::new(binary());
+        let mut command = command();
         command.args(arguments).arg("--no-ebpf");
         command
     });

@@ -91,9 +91,15 @@ fn the_wait_for_a_cpu_is_the_one_the_kernel_told_the_process() {
         // From its reading on it can have waited no longer than time went by until it was reaped.
         let slack = number(ended, "reaped_ns") - number(ended, "told_ns");
         assert!(measured >= truth, "{measured} of at least {truth}");
+        // Its parent may be told before it has left its CPU for the last time: preempted there it waits once more, and
+        // that switch is in its account alone.
+        let usage = &ended["usage"];
+        let switches = |told: &serde_json::Value| {
+            number(told, "voluntary_switches") + number(told, "involuntary_switches")
+        };
         assert!(
-            measured <= truth + slack,
-            "{measured} of at most {truth} + {slack}"
+            measured <= truth + slack || switches(exit) > switches(usage),
+            "{measured} of at most {truth} + {slack}: {exit} {ended}"
         );
         waits.push((truth, measured - truth));
     }

@@ -1,18 +1,29 @@
 //! What procwatch says of the kernel's processes, against what somebody else says.
 
+mod alerts;
 mod argv;
 mod balance;
 mod block;
 mod block_devices;
 mod block_latency;
 mod block_writeback;
+mod bomb;
 mod cleanup;
 mod cpu;
 mod exits;
 mod fallback;
+mod fault_clock;
+mod fault_crowd;
+mod fault_maps_full;
+mod fault_pids;
+mod fault_proc;
+mod fault_stalled;
+mod fault_stopped;
+mod fault_two_agents;
 mod figures;
 mod identity;
 mod io;
+mod limits;
 mod living_set;
 mod loss;
 mod memory;
@@ -28,9 +39,12 @@ mod network_rows;
 mod network_sharing;
 mod network_standing;
 mod network_unix;
+mod odd_hosts;
 mod oom;
+mod recording;
 mod signals;
 mod storm;
+mod viewers;
 
 /// Does what is to be watched.
 const WORKLOAD: &str = env!("CARGO_BIN_EXE_workload");
@@ -40,6 +54,9 @@ const WORKLOAD: &str = env!("CARGO_BIN_EXE_workload");
 /// Some kernels run no BPF program while a thread of pid 1 is current, and a process is freed in a
 /// softirq on top of whichever thread that may be: its closing record is then never written. That this
 /// happens is `storm`'s to judge; what a closed account says is judged by whoever calls this.
+///
+/// Kernels that preempt programs skip one now and then, and count it: what a thread had done that ended just
+/// then is missing.
 fn recorded_closed(
     arguments: &[&str],
     pids: fn(&serde_json::Value) -> Vec<u64>,
@@ -49,15 +66,19 @@ fn recorded_closed(
         let recorder = procwatch_tests::record::Recorder::start();
         let told = workload(arguments);
         let record = recorder.stop();
-        if pids(&told)
-            .into_iter()
-            .all(|pid| record.the("exit", pid)["totals_at"] == "final")
+        let skipped = procwatch_tests::record::number(&record.summary["loss"], "skipped");
+        if skipped == 0
+            && pids(&told)
+                .into_iter()
+                .all(|pid| record.the("exit", pid)["totals_at"] == "final")
         {
             return (record, told);
         }
-        procwatch_tests::skip::figure(&format!("attempt {attempt}: an account was not closed"));
+        procwatch_tests::skip::figure(&format!(
+            "attempt {attempt}: an account was not closed, or a run skipped ({skipped})"
+        ));
     }
-    panic!("{arguments:?}: the account was not closed in {ATTEMPTS} attempts");
+    panic!("{arguments:?}: no whole account in {ATTEMPTS} attempts");
 }
 
 /// Runs a role of the workload to its end.

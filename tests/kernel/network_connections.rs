@@ -6,7 +6,7 @@ use procwatch_tests::{
     dialogue::Dialogue,
     procwatch::{Ended, Running, run},
     record::{array, number},
-    skip::{figure, has_ebpf},
+    skip::{figure, has_ebpf, measures},
     wait::PATIENCE,
 };
 use serde_json::Value;
@@ -27,7 +27,7 @@ const NAMES: [&str; 5] = ["tcp4", "tcp6", "dual", "udp4", "udp6"];
 
 #[test]
 fn sockets_opened_before_anybody_watched_have_their_owners_and_peers() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let mut standing = NAMES.map(|name| Standing::start(name, "here"));
@@ -49,7 +49,7 @@ fn sockets_opened_before_anybody_watched_have_their_owners_and_peers() {
 
 #[test]
 fn what_is_opened_moved_and_closed_while_it_watches_is_listed() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let mut idle = Standing::start("tcp4", "here");
@@ -98,7 +98,7 @@ fn what_is_opened_moved_and_closed_while_it_watches_is_listed() {
 
 #[test]
 fn a_connected_socket_for_datagrams_has_a_peer() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     // Which is bound where the client's datagrams go, and is not connected itself.
@@ -112,7 +112,7 @@ fn a_connected_socket_for_datagrams_has_a_peer() {
 
 #[test]
 fn connections_of_the_same_addresses_in_two_namespaces_are_told_apart() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let mut older = [(); 2].map(|()| Standing::start("tcp4", "apart"));
@@ -142,7 +142,7 @@ fn connections_of_the_same_addresses_in_two_namespaces_are_told_apart() {
 
 #[test]
 fn only_those_of_a_process_and_in_every_format() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let standing = Standing::start("tcp4", "here");
@@ -176,7 +176,7 @@ fn only_those_of_a_process_and_in_every_format() {
 
 #[test]
 fn thousands_of_connections_are_listed_each_with_its_peer() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     const COUNT: usize = 4_000;

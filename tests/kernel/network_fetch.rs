@@ -2,7 +2,7 @@
 
 use procwatch_tests::{
     record::{array, number},
-    skip::{figure, has_ebpf},
+    skip::{figure, has_ebpf, measures},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ const WORKERS: u64 = 3;
 
 #[test]
 fn three_hundred_processes_fetch_a_million_bytes_each() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let arguments = [CLIENTS, BYTES, WORKERS].map(|number| number.to_string());

@@ -2,7 +2,7 @@
 
 use procwatch_tests::{
     record::{array, number, text},
-    skip::{figure, has_ebpf},
+    skip::{figure, has_ebpf, measures},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// Connections that end as soon as they exist, of which the client has sent so many bytes and nobody has
 /// received any.
 fn check_brief(how: &str, sent: u64) {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     const COUNT: usize = 200;
@@ -62,7 +62,7 @@ fn a_connection_that_the_server_closes_without_reading() {
 
 /// Every attempt is told once, with the error, and as nothing else.
 fn check_refused(name: &str, address: &str) {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["refused", name], 0);
@@ -103,7 +103,7 @@ fn a_refused_connection_v6() {
 
 #[test]
 fn a_connection_that_is_never_answered_and_one_that_is_never_accepted() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["unanswered"], 1);
@@ -129,7 +129,7 @@ fn a_connection_that_is_never_answered_and_one_that_is_never_accepted() {
 
 #[test]
 fn a_connection_made_and_accepted_by_workers_of_io_uring() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["by-workers"], 2);
@@ -142,7 +142,7 @@ fn a_connection_made_and_accepted_by_workers_of_io_uring() {
 
 #[test]
 fn a_half_closed_connection_whose_answer_is_read_after_the_server_is_gone() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["half-closed"], 2);
@@ -156,7 +156,7 @@ fn a_half_closed_connection_whose_answer_is_read_after_the_server_is_gone() {
 
 #[test]
 fn what_the_server_left_unread_it_has_not_received() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["unread"], 2);

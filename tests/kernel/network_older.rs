@@ -4,14 +4,16 @@
 use procwatch_tests::{
     dialogue::Dialogue,
     record::{Recorder, number},
-    skip::{figure, has_ebpf},
+    skip::{figure, has_ebpf, measures},
 };
 
 use crate::WORKLOAD;
 
 /// A receiver that waits inside of a call of that way.
 fn check(name: &str, way: &str) {
-    if !has_ebpf() {
+    // Functions that are hooked at their return tell of calls alone that began after that. Over TCP what such a
+    // call misses is read off the connection.
+    if !has_ebpf() || name.starts_with("tcp") && !measures("connections") {
         return;
     }
     const MOVED: [u64; 3] = [10_007, 3, 20_011];

@@ -2,7 +2,7 @@
 
 use procwatch_tests::{
     record::{array, number, text},
-    skip::{figure, has_ebpf, skip},
+    skip::{figure, has_ebpf, measures, skip},
 };
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 #[test]
 fn a_socket_that_connects_to_itself_has_opened_and_not_accepted() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["to-itself"], 1);
@@ -38,7 +38,7 @@ fn a_socket_that_connects_to_itself_has_opened_and_not_accepted() {
 
 #[test]
 fn an_attempt_that_is_given_up_is_not_told_as_a_connection() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["given-up"], 0);
@@ -63,7 +63,7 @@ fn an_attempt_that_is_given_up_is_not_told_as_a_connection() {
 
 #[test]
 fn one_socket_for_two_connections() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["used-twice"], 3);
@@ -94,7 +94,7 @@ fn one_socket_for_two_connections() {
 
 #[test]
 fn bytes_that_come_with_the_request_to_connect() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["first-bytes"], 2);

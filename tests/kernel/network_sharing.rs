@@ -2,7 +2,7 @@
 
 use procwatch_tests::{
     record::{array, number},
-    skip::has_ebpf,
+    skip::{has_ebpf, measures},
 };
 
 use crate::{
@@ -27,7 +27,7 @@ fn an_exec_by_a_thread_that_is_not_the_leader_keeps_the_bytes() {
 
 #[test]
 fn a_socket_shared_over_fork_gives_each_process_its_own_bytes() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["forked"], 2);
@@ -47,7 +47,7 @@ fn a_socket_shared_over_fork_gives_each_process_its_own_bytes() {
 /// lost, and none is counted twice.
 #[test]
 fn what_a_child_splices_out_of_a_shared_socket_is_the_owners() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["spliced"], 0);
@@ -64,7 +64,7 @@ fn what_a_child_splices_out_of_a_shared_socket_is_the_owners() {
 
 #[test]
 fn a_connection_handed_down_is_accepted_by_who_first_used_it() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["handed-down"], 2);
@@ -82,7 +82,7 @@ fn a_connection_handed_down_is_accepted_by_who_first_used_it() {
 
 #[test]
 fn a_connection_passed_on_stays_that_of_who_opened_it() {
-    if !has_ebpf() {
+    if !has_ebpf() || !measures("connections") {
         return;
     }
     let (record, told) = recorded(&["passed"], 2);

@@ -4,6 +4,7 @@ use procwatch_tests::{
     dialogue::Dialogue,
     procfs::{TICK_NS, process},
     record::{array, number, text},
+    skip::is_guest,
 };
 use serde_json::Value;
 
@@ -164,7 +165,8 @@ impl Standing {
             self.assert_ends(row, end);
             if self.is_tcp() {
                 assert_eq!(text(row, "direction"), direction, "{row}");
-                assert_eq!(row["retransmits"], 0, "{row}");
+                // An emulated host may take longer to answer than TCP waits.
+                assert!(row["retransmits"] == 0 || is_guest(), "{row}");
                 assert!(number(row, "rtt_ns") > 0, "{row}");
                 text(row, "opened");
             }

@@ -204,9 +204,13 @@ impl LoopDevice {
     /// # Panics
     /// When the device does not come to rest.
     pub fn statistics(&self) -> Statistics {
+        // A request may be out of flight a moment before it is counted.
+        let mut before = None;
         until("the device to rest", Duration::from_secs(10), || {
             let statistics = Statistics::of(&self.name);
-            (statistics.in_flight == 0).then_some(statistics)
+            let is_same = before == Some(statistics);
+            before = Some(statistics);
+            (statistics.in_flight == 0 && is_same).then_some(statistics)
         })
     }
 

@@ -35,6 +35,19 @@ pub fn binary() -> PathBuf {
     path.canonicalize().unwrap_or(path)
 }
 
+/// No recorder answers there, nor can one: what is tested is not to be what the host's own recorder tells.
+pub const NOWHERE: &str = "/proc/self/procwatch.sock";
+
+/// Procwatch, without its arguments.
+///
+/// # Panics
+/// As [`binary`].
+pub fn command() -> Command {
+    let mut command = Command::new(binary());
+    command.env("PROCWATCH_SOCKET", NOWHERE);
+    command
+}
+
 /// How a run of procwatch ended, and all that it wrote.
 #[derive(Debug)]
 pub struct Ended {
@@ -90,7 +103,7 @@ impl Running {
     /// # Panics
     /// When it cannot be started.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(binary());
+        let mut command = command();
         command.args(arguments);
         Self::spawn(&mut command)
     }
@@ -153,6 +166,12 @@ impl Running {
                 return;
             }
         }
+    }
+
+    /// What it has written to standard error so far.
+    pub fn complaints(&mut self) -> String {
+        self.stderr_lines.extend(self.stderr.try_iter());
+        self.stderr_lines.join("\n")
     }
 
     pub fn pid(&self) -> u32 {

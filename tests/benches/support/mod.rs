@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each bench uses its part")]
 
 use std::{
-    fs::File,
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
@@ -13,6 +12,8 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+use procwatch_tests::{procwatch::NOWHERE, terminal};
 
 /// The program under test.
 pub fn procwatch() -> String {
@@ -30,6 +31,8 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command
         .args(arguments)
+        // What is measured is not what the host's own recorder does.
+        .env("PROCWATCH_SOCKET", NOWHERE)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -127,9 +130,15 @@ impl Running {
             .spawn()
             .expect("procwatch starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-        let mut line = String::new();
-        stderr.read_line(&mut line).expect("stderr is text");
-        assert!(line.starts_with("ready"), "procwatch is not ready: {line}");
+        let mut said = String::new();
+        while !said
+            .lines()
+            .last()
+            .is_some_and(|line| line.starts_with("ready"))
+        {
+            let length = stderr.read_line(&mut said).expect("stderr is text");
+            assert!(length > 0, "procwatch is not ready: {said}");
+        }
         // Whoever writes to a pipe without a reader is told so; this one is to write on.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         let stdout = child.stdout.take();
@@ -141,29 +150,7 @@ impl Running {
 
     /// Starts a program on a terminal of 80 by 24 that nobody looks at.
     pub fn on_terminal(program: &str, arguments: &[&str]) -> Self {
-        let (mut master, mut slave) = (0, 0);
-        let size = libc::winsize {
-            ws_row: 24,
-            ws_col: 80,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        // SAFETY: valid pointers; name and attributes may be null.
-        let error = unsafe {
-            libc::openpty(
-                &raw mut master,
-                &raw mut slave,
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                (&raw const size).cast_mut(),
-            )
-        };
-        assert_eq!(error, 0, "a terminal");
-        let open = |fd| {
-            // SAFETY: openpty has just made them, and each is taken once.
-            unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(fd) }
-        };
-        let (master, slave) = (open(master), open(slave));
+        let (master, slave) = terminal::open(80, 24);
         let mut command = command(program, arguments);
         command
             .env("TERM", "xterm")

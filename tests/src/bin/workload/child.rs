@@ -44,11 +44,20 @@ pub fn usage(usage: &libc::rusage) -> Value {
 
 /// What all reaped children have used.
 pub fn usage_of_children() -> Value {
+    usage_of(libc::RUSAGE_CHILDREN)
+}
+
+/// What this process has used.
+pub fn usage_of_self() -> Value {
+    usage_of(libc::RUSAGE_SELF)
+}
+
+fn usage_of(whom: libc::c_int) -> Value {
     // SAFETY: rusage is plain data, for which zero is a value.
-    let mut of_children: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut told: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to an rusage of ours.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut of_children) };
-    usage(&of_children)
+    unsafe { libc::getrusage(whom, &raw mut told) };
+    usage(&told)
 }
 
 /// Forks; the child runs `work` and ends with the code that it returns.

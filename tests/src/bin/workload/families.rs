@@ -101,6 +101,26 @@ pub fn same_pid(program: &str, times: u64) -> Value {
     json!({"pid": pid, "ended": ended})
 }
 
+/// Processes one after the other, the first of which have the last pids there are.
+pub fn wrap(program: &str, times: u64) -> Value {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{file}"));
+    let pid_max: u64 = read("pid_max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .expect("pid_max");
+    let last = (pid_max - times / 2).to_string();
+    if let Err(error) = std::fs::write("/proc/sys/kernel/ns_last_pid", last) {
+        return json!({"refused": error.to_string()});
+    }
+    let mut ended = Vec::new();
+    for number in 0..times {
+        let mark = format!("wrap-{number}");
+        let pid = fork(|| execute(program, &[&mark, &(number % 200).to_string()]));
+        ended.push(wait(pid).json());
+    }
+    json!({"pid": std::process::id(), "pid_max": pid_max, "ended": ended})
+}
+
 /// A, whose child B has a child C and ends. Tells the pids at once; C lives until standard input ends.
 pub fn orphan() -> ! {
     // SAFETY: plain system calls.

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::child::{own_program, spawn as start, text, usage_of_children, wait};
+use crate::{
+    child::{own_program, spawn as start, text, usage_of_children, usage_of_self, wait},
+    clock,
+};
 
 /// Starts a program `count` times, one after the other, as `MARK-i CODE` with i counted from `first`
 /// and the exit code i % 200.
@@ -37,4 +40,22 @@ pub fn burn(count: usize, milliseconds: &str) -> Value {
         ended.extend(pids.into_iter().map(|pid| wait(pid).json()));
     }
     json!({"ended": ended})
+}
+
+/// Works for as many milliseconds as each line says, and tells what it has used of everything by then. Lives
+/// until standard input ends.
+pub fn work() {
+    // SAFETY: a NUL-ended text.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"pwwork".as_ptr()) };
+    let tell = || {
+        println!(
+            "{}",
+            json!({"pid": std::process::id(), "usage": usage_of_self()})
+        );
+    };
+    tell();
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        clock::spin_thread(crate::parse::<u64>(&line) * 1_000_000);
+        tell();
+    }
 }

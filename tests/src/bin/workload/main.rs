@@ -5,6 +5,7 @@
 
 mod child;
 mod clock;
+mod crowd;
 mod exits;
 mod families;
 mod fatal;
@@ -16,6 +17,7 @@ mod memory;
 mod net;
 mod programs;
 mod resident;
+mod sleepers;
 mod storage;
 mod threads;
 
@@ -43,6 +45,13 @@ fn main() {
         }
         ["spawn", program, mark, first, count] => {
             load::spawn(program, mark, parse(first), parse(count))
+        }
+        ["vanish", count] => crowd::vanish(parse(count)),
+        ["crowd", count] => crowd::crowd(parse(count)),
+        ["wrap", program, times] => families::wrap(program, parse(times)),
+        ["work"] => {
+            load::work();
+            return;
         }
         ["burn", count, milliseconds] => load::burn(parse(count), milliseconds),
         ["codes"] => exits::codes(),
@@ -73,6 +82,10 @@ fn main() {
         }
         ["fatal", arguments @ ..] => {
             fatal::role(arguments);
+            return;
+        }
+        ["sleepers", count] => {
+            sleepers::role(parse(count));
             return;
         }
         ["storage"] => {

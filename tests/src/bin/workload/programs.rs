@@ -12,9 +12,12 @@ use crate::child::{fork, spawn, text, wait};
 
 /// Takes a name, says so, and lives until standard input ends.
 pub fn linger(comm: &str) {
-    let comm = text(comm);
-    // SAFETY: a NUL-ended text, of which the kernel takes 15 bytes.
-    unsafe { libc::prctl(libc::PR_SET_NAME, comm.as_ptr()) };
+    // Without a name it keeps that of its file.
+    if !comm.is_empty() {
+        let comm = text(comm);
+        // SAFETY: a NUL-ended text, of which the kernel takes 15 bytes.
+        unsafe { libc::prctl(libc::PR_SET_NAME, comm.as_ptr()) };
+    }
     println!("null");
     let _ = std::io::stdout().flush();
     let _ = std::io::stdin().read(&mut [0]);
