@@ -3,7 +3,7 @@
 //! xtask only orchestrates: it installs what is missing, then calls cargo. It compiles nothing
 //! itself and holds no test.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -12,6 +12,8 @@ mod bpf_linker;
 mod build;
 mod child;
 mod deny;
+mod fuzz;
+mod fuzz_log;
 mod kernels;
 mod packages;
 mod privilege;
@@ -23,6 +25,7 @@ mod toolchain;
 
 use build::Profile;
 use deny::Advisories;
+use kernels::{Table, Tests};
 use setup::Purpose;
 
 #[derive(Parser)]
@@ -72,14 +75,33 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
-    /// Set up, build, then boot other kernels under emulation and run the kernel tests on each
+    /// Set up, build, then boot other kernels under emulation and run kernel tests on each
     Kernels {
         /// The kernels, e.g. 5.10; all without one
         names: Vec<String>,
-        /// Arguments for the test program, e.g. a filter
+        /// Also the tests that are left out because they take long emulated, or judge speed
+        #[arg(long)]
+        all: bool,
+        /// Make README's table of kernels anew
+        #[arg(long)]
+        update_readme: bool,
+        /// Arguments for the test program, e.g. a filter; then of all tests
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Set up, then run fuzz targets for a while, from the corpus in fuzz/corpus
+    Fuzz {
+        /// The targets, e.g. btf; all without one
+        names: Vec<String>,
+        /// How long each runs
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// Try the same inputs as another run of this seed
+        #[arg(long)]
+        seed: Option<u32>,
+    },
+    /// Set up, build, and draw README's pictures of the live view anew, from a load of their own
+    Gallery,
     /// Check licences, bans and sources of every dependency; installs cargo-deny if missing
     Deny {
         /// Also check for known vulnerabilities; fetches the advisory database
@@ -135,7 +157,36 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Run { arguments } => return run::procwatch(&arguments),
         Task::Test { arguments } => return test::all(&arguments),
         Task::Bench { name, arguments } => return test::bench(name.as_deref(), &arguments),
-        Task::Kernels { names, arguments } => return kernels::test(&names, &arguments),
+        Task::Kernels {
+            names,
+            all,
+            update_readme,
+            arguments,
+        } => {
+            let tests = if all || !arguments.is_empty() {
+                Tests::Asked(&arguments)
+            } else {
+                Tests::Selected
+            };
+            let table = if update_readme {
+                Table::Update
+            } else {
+                Table::Compare
+            };
+            return kernels::test(&names, &tests, table);
+        }
+        Task::Gallery => return test::gallery(),
+        Task::Fuzz {
+            names,
+            seconds,
+            seed,
+        } => {
+            let toolchain = setup::ensure(Purpose::Test)?;
+            let time = Duration::from_secs(seconds);
+            if !fuzz::run(toolchain, &names, fuzz::Search { time, seed })? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Task::Deny { advisories } => {
             return deny::install_and_check(if advisories {
                 Advisories::Fetch

@@ -78,9 +78,24 @@ pub const LINKER: &[Package] = &[
 /// For tests and benches alone: loads to account for, and programs to compare with.
 pub const TESTS: &[Package] = &[
     Package {
+        name: "g++",
+        proof: "/usr/bin/c++",
+        why: "compiles the fuzzing engine",
+    },
+    Package {
         name: "stress-ng",
         proof: "/usr/bin/stress-ng",
         why: "mixed load in the balance test",
+    },
+    Package {
+        name: "htop",
+        proof: "/usr/bin/htop",
+        why: "to compare the live view with",
+    },
+    Package {
+        name: "chromium",
+        proof: "/usr/bin/chromium",
+        why: "looks at the page that a report is",
     },
     Package {
         name: "tmux",
@@ -106,6 +121,16 @@ pub const TESTS: &[Package] = &[
         name: "python3",
         proof: "/usr/bin/python3",
         why: "workloads with threads",
+    },
+    Package {
+        name: "python3-aiosmtpd",
+        proof: "/usr/lib/python3/dist-packages/aiosmtpd/smtp.py",
+        why: "a mail server that alerts are sent to",
+    },
+    Package {
+        name: "openssl",
+        proof: "/usr/bin/openssl",
+        why: "certificates of the receivers of alerts, right and wrong",
     },
     Package {
         name: "mount",

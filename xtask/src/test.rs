@@ -17,6 +17,8 @@ use crate::{
     build::{self, Profile},
     child,
     deny::{self, Advisories},
+    fuzz,
+    kernels::{self, Table, Tests},
     setup::{self, Purpose},
     toolchain::Toolchain,
 };
@@ -111,12 +113,18 @@ pub fn all(arguments: &[OsString]) -> Result<ExitCode> {
         build::procwatch(toolchain, Profile::Release).map(|()| Outcome::Passed)
     });
     report.step("unit tests", || test_units(toolchain, arguments));
+    if arguments.is_empty() {
+        report.step("fuzz", || fuzz_briefly(toolchain));
+    }
     if report.failed("release build") {
         report.step("driving tests", || {
             Ok(Outcome::Skipped("there is no release binary"))
         });
     } else {
         report.step("driving tests", || test_binary(toolchain, arguments));
+        if arguments.is_empty() {
+            report.step("kernels", test_kernels);
+        }
     }
     Ok(report.print())
 }
@@ -127,13 +135,43 @@ pub fn bench(name: Option<&str>, arguments: &[OsString]) -> Result<ExitCode> {
     build::procwatch(toolchain, Profile::Release)?;
     let mut cargo = build::cargo(toolchain);
     cargo
-        .args(["bench", "--package", DRIVING_CRATE])
+        .args([
+            "bench",
+            "--package",
+            DRIVING_CRATE,
+            "--package",
+            "procwatch",
+        ])
         .env(BINARY, build::release_binary()?);
     match name {
         Some(name) => cargo.args(["--bench", name]),
         None => cargo.arg("--benches"),
     };
     let outcome = run(cargo.arg("--").args(arguments))?;
+    Ok(if matches!(outcome, Outcome::Passed) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Set-up, release build, then the program that draws the live view to `docs/gallery`.
+pub fn gallery() -> Result<ExitCode> {
+    let toolchain = setup::ensure(Purpose::Test)?;
+    build::procwatch(toolchain, Profile::Release)?;
+    let mut cargo = build::cargo(toolchain);
+    cargo
+        .args([
+            "run",
+            "--package",
+            DRIVING_CRATE,
+            "--bin",
+            "gallery",
+            "--",
+            "docs/gallery",
+        ])
+        .env(BINARY, build::release_binary()?);
+    let outcome = run(&mut cargo)?;
     Ok(if matches!(outcome, Outcome::Passed) {
         ExitCode::SUCCESS
     } else {
@@ -183,12 +221,32 @@ fn test_units(toolchain: Toolchain, arguments: &[OsString]) -> Result<Outcome> {
         .args(arguments))
 }
 
+fn fuzz_briefly(toolchain: Toolchain) -> Result<Outcome> {
+    Ok(if fuzz::run(toolchain, &[], fuzz::BRIEF)? {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    })
+}
+
 fn test_binary(toolchain: Toolchain, arguments: &[OsString]) -> Result<Outcome> {
     run(build::cargo(toolchain)
         .args(["test", "--no-fail-fast", "--package", DRIVING_CRATE])
         .args(["--", "--test-threads=1"])
         .args(arguments)
         .env(BINARY, build::release_binary()?))
+}
+
+fn test_kernels() -> Result<Outcome> {
+    if std::env::consts::ARCH != "x86_64" {
+        return Ok(Outcome::Skipped("the kernels that are fetched are x86-64"));
+    }
+    let code = kernels::test(&[], &Tests::Selected, Table::Compare)?;
+    Ok(if code == ExitCode::SUCCESS {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    })
 }
 
 fn has_component(subcommand: &str) -> bool {

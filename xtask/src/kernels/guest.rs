@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     images::Image,
     initramfs::Userland,
-    results::{Ended, Results, Run},
+    results::{Ended, FIRST_LINE, Results, Run, Test},
 };
 use crate::child::{self, Progress};
 
@@ -24,8 +24,7 @@ const MEMORY: &str = "2G";
 const DISK: &str = "1G";
 /// On the console only what is wrong; what a kernel does not survive ends the machine. Older kernels
 /// would take the emulated clock for unstable, and count CPU time in ticks.
-const COMMAND_LINE: &str =
-    "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic random.trust_cpu=on tsc=reliable";
+const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic random.trust_cpu=on tsc=reliable mitigations=off";
 
 /// What timeout(1) ends with when it had to end the program.
 const TIMED_OUT: i32 = 124;
@@ -57,8 +56,8 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Runs it to its end, or for `limit`, and shows the results as they come.
-    pub fn run(&self, limit: Duration) -> Result<Run> {
+    /// Runs it to its end, or for `limit`, and hands out the results as they come.
+    pub fn run(&self, limit: Duration, mut tell: impl FnMut(&Test)) -> Result<Run> {
         let mut emulator = self
             .command(limit)
             .stdin(Stdio::null())
@@ -72,13 +71,15 @@ impl Guest {
         for line in BufReader::new(lines).split(b'\n') {
             let line = line.context("reading the guest's results")?;
             let line = String::from_utf8_lossy(&line);
-            if let Some((test, verdict)) = results.line(line.trim_end_matches('\r')) {
-                println!(
-                    "{:7.1} s  {verdict:10}  {test}",
-                    since.elapsed().as_secs_f64()
-                );
-                since = Instant::now();
+            let line = line.trim_end_matches('\r');
+            let is_first = line == FIRST_LINE;
+            if let Some(test) = results.line(line) {
+                test.wall_time = since.elapsed();
+                tell(test);
+            } else if !is_first {
+                continue;
             }
+            since = Instant::now();
         }
         let status = emulator.wait().context("waiting for the guest")?;
         let console = fs::read(&self.console)
@@ -98,7 +99,7 @@ impl Guest {
         command.arg(limit.as_secs().to_string());
         command.args([EMULATOR, "-nodefaults", "-no-user-config", "-no-reboot"]);
         command.args(["-display", "none", "-monitor", "none"]);
-        command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+        command.args(["-accel", "tcg,thread=multi", "-cpu", "Nehalem"]);
         command.args(["-smp", CPUS, "-m", MEMORY]);
         command.arg("-kernel").arg(&self.vmlinuz);
         command.arg("-initrd").arg(&self.initramfs);

@@ -6,21 +6,28 @@
 use std::{
     ffi::OsString,
     fs,
+    num::NonZero,
     path::Path,
     process::ExitCode,
+    sync::{Mutex, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 
+mod capabilities;
 mod closure;
 mod guest;
+mod hooks;
 mod images;
 mod initramfs;
 mod modules;
 mod programs;
+mod readme;
 mod report;
 mod results;
+mod selection;
 
 use crate::{
     build,
@@ -30,8 +37,10 @@ use guest::Guest;
 use images::Image;
 use initramfs::Userland;
 use programs::Programs;
+pub use readme::Table;
 use report::Report;
 use results::Run;
+use selection::Selection;
 
 /// A kernel that the tests run on, and the release of Debian that has it.
 pub struct Kernel {
@@ -58,12 +67,26 @@ pub const KERNELS: &[Kernel] = &[
     },
 ];
 
-/// Of one kernel with all its tests. Emulated, they take a multiple of what they take here.
-const TIME_LIMIT: Duration = Duration::from_secs(40 * 60);
+/// Of one kernel with the tests that are meant to run emulated: several times what they take.
+const TIME_LIMIT: Duration = Duration::from_secs(8 * 60);
+/// Of one kernel with whatever tests were asked for.
+const TIME_LIMIT_OF_ALL: Duration = Duration::from_secs(60 * 60);
 
-/// Boots the kernels of these names, or all, and runs the tests that `arguments` select on each.
-pub fn test(names: &[String], arguments: &[OsString]) -> Result<ExitCode> {
+/// What is to run in the guests.
+pub enum Tests<'a> {
+    /// Those that are meant to run emulated.
+    Selected,
+    /// All, or those that arguments of the test program select.
+    Asked(&'a [OsString]),
+}
+
+/// Boots the kernels of these names, or all, runs the tests on each, and compares README's table with what
+/// was seen when that were all kernels, or updates it.
+pub fn test(names: &[String], tests: &Tests<'_>, table: Table) -> Result<ExitCode> {
     let kernels = choose(names)?;
+    if matches!(table, Table::Update) && kernels.len() < KERNELS.len() {
+        bail!("README's table has all kernels\ntry: the same without names of kernels");
+    }
     if std::env::consts::ARCH != "x86_64" {
         bail!(
             "the guests are x86-64, and run what this machine compiles\ntry: on an x86-64 machine"
@@ -73,33 +96,112 @@ pub fn test(names: &[String], arguments: &[OsString]) -> Result<ExitCode> {
     let programs = Programs::build(toolchain)?;
     let directory = build::target_directory()?.join("kernels");
     fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
-    let userland = Userland::pack(&programs, arguments, &directory)?;
+    let (arguments, limit) = match tests {
+        Tests::Selected => (selected(&programs)?, TIME_LIMIT),
+        Tests::Asked(arguments) => (arguments.to_vec(), TIME_LIMIT_OF_ALL),
+    };
+    let userland = Userland::pack(&programs, &arguments, &directory)?;
 
-    let mut report = Report::default();
-    for kernel in kernels {
-        println!("\n── {}", kernel.name);
-        let start = Instant::now();
-        let run = boot(kernel, &userland, &directory).unwrap_or_else(|error| {
-            eprintln!("xtask: {}", crate::explain(&error));
-            Run::not_started()
-        });
-        report.add(kernel.name, run, start.elapsed());
-    }
-    let code = report.print();
+    let report = boot_all(&kernels, &userland, &directory, limit);
+    report.print();
     println!(
         "what the tests measured is in {}/*/console",
         directory.display()
     );
-    Ok(code)
+    let mut has_failed = report.has_failed();
+    if kernels.len() == KERNELS.len()
+        && let Some(hooks) = report.hooks()
+        && let Err(error) = readme::settle(table, &hooks)
+    {
+        println!("{}", crate::explain(&error));
+        has_failed = true;
+    }
+    Ok(if has_failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
-fn boot(kernel: &Kernel, userland: &Userland, directory: &Path) -> Result<Run> {
-    let image = Image::at_hand(kernel)?;
-    println!("{}", image.release);
-    let place = directory.join(kernel.name);
+/// Arguments for the test program. Says what is left out.
+fn selected(programs: &Programs) -> Result<Vec<OsString>> {
+    let tests = programs.list_tests()?;
+    let stale = Selection::stale(&tests);
+    if !stale.is_empty() {
+        bail!(
+            "no test is called {}; try: correct xtask/src/kernels/selection.rs",
+            stale.join(", ")
+        );
+    }
+    let selection = Selection::of(&tests);
+    for (topic, why, tests) in selection.reasons() {
+        println!("left out: {topic}: {why}: {}", tests.join(", "));
+    }
+    if selection.run.is_empty() {
+        bail!("no test is selected\ntry: see TOPICS in xtask/src/kernels/selection.rs");
+    }
+    let exact = std::iter::once("--exact".into());
+    Ok(exact
+        .chain(selection.run.into_iter().map(OsString::from))
+        .collect())
+}
+
+/// As many guests at a time as this machine has CPUs.
+fn boot_all(
+    kernels: &[&'static Kernel],
+    userland: &Userland,
+    directory: &Path,
+    limit: Duration,
+) -> Report {
+    let at_a_time = thread::available_parallelism().map_or(1, NonZero::get);
+    // Fetched one after another, for apt's sake, and before anything measures time.
+    let images = kernels
+        .iter()
+        .map(|kernel| (kernel.name, Image::at_hand(kernel)));
+    let waiting = Mutex::new(images.collect::<Vec<_>>().into_iter());
+    let (ended, ends) = mpsc::channel();
+    let mut report = Report::default();
+    thread::scope(|scope| {
+        for _ in 0..at_a_time.min(kernels.len()) {
+            let (ended, waiting) = (ended.clone(), &waiting);
+            scope.spawn(move || {
+                // A bound of its own: the lock is held for the choice alone.
+                let next = || waiting.lock().ok()?.next();
+                while let Some((name, image)) = next() {
+                    let start = Instant::now();
+                    let run =
+                        image.and_then(|image| boot(name, &image, userland, directory, limit));
+                    let run = run.unwrap_or_else(|error| {
+                        eprintln!("{name}: {}", crate::explain(&error));
+                        Run::not_started()
+                    });
+                    let _ = ended.send((name, run, start.elapsed()));
+                }
+            });
+        }
+        drop(ended);
+        for (kernel, run, wall_time) in ends {
+            report.add(kernel, run, wall_time);
+        }
+    });
+    report
+}
+
+fn boot(
+    name: &str,
+    image: &Image,
+    userland: &Userland,
+    directory: &Path,
+    limit: Duration,
+) -> Result<Run> {
+    println!("{name:4}  {}", image.release);
+    let place = directory.join(name);
     fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
-    let guest = Guest::prepare(&image, userland, &place)?;
-    guest.run(TIME_LIMIT)
+    let guest = Guest::prepare(image, userland, &place)?;
+    guest.run(limit, |test| {
+        let (seconds, verdict) = (test.wall_time.as_secs_f64(), &test.verdict);
+        println!("{name:4}  {seconds:7.1} s  {verdict:10}  {}", test.name);
+    })
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Kernel>> {

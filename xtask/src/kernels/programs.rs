@@ -26,6 +26,7 @@ const TOOLS: &[&str] = &[
     "kill",
     "losetup",
     "mke2fs",
+    "mkfs.ext4",
     "mkswap",
     "mount",
     "ps",
@@ -94,6 +95,16 @@ impl Programs {
             tests,
             tools: TOOLS.iter().copied().filter_map(child::find).collect(),
         })
+    }
+
+    /// The names of all tests there are.
+    pub fn list_tests(&self) -> Result<Vec<String>> {
+        let mut list = child::command(&self.tests);
+        let listed = child::output(list.args(["--list", "--format=terse"]))?;
+        let names = listed
+            .lines()
+            .filter_map(|line| line.strip_suffix(": test"));
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// Everything that is executed, at the path that it has here.

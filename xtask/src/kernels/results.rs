@@ -6,6 +6,8 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 /// How `init` starts its own lines.
 const OF_INIT: &str = "guest: ";
+/// From here on tests run.
+pub const FIRST_LINE: &str = "guest: tests";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -31,6 +33,13 @@ impl fmt::Display for Verdict {
     }
 }
 
+pub struct Test {
+    pub name: String,
+    pub verdict: Verdict,
+    /// Since the one before it, as whoever reads the lines has measured it.
+    pub wall_time: Duration,
+}
+
 /// How the machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -51,14 +60,18 @@ impl Run {
         Results::default().finish(Ended::NotStarted, String::new())
     }
 
-    /// Name and verdict, in the order of the run.
-    pub fn tests(&self) -> &[(String, Verdict)] {
+    /// In the order of the run.
+    pub fn tests(&self) -> &[Test] {
         &self.results.tests
     }
 
-    pub fn verdict(&self, test: &str) -> Option<&Verdict> {
-        let mut tests = self.tests().iter();
-        tests.find_map(|(name, verdict)| (name == test).then_some(verdict))
+    pub fn test(&self, name: &str) -> Option<&Test> {
+        self.tests().iter().find(|test| test.name == name)
+    }
+
+    /// Tests that ran in part, and why parts did not.
+    pub fn partly(&self) -> impl Iterator<Item = (&str, &str)> {
+        said(&self.console, "PARTLY ")
     }
 
     /// What a failed test printed.
@@ -66,7 +79,7 @@ impl Run {
         self.results.outputs.get(test).map_or("", String::as_str)
     }
 
-    /// `procwatch status` there.
+    /// `procwatch status --format json` there, and what it said besides.
     pub fn status(&self) -> &str {
         &self.results.status
     }
@@ -76,7 +89,7 @@ impl Run {
         let has_failed = self
             .tests()
             .iter()
-            .any(|(_, verdict)| *verdict == Verdict::Failed);
+            .any(|test| test.verdict == Verdict::Failed);
         match (self.ended, self.results.stage, self.results.code) {
             (Ended::NotStarted, ..) => Some("was not started".to_owned()),
             (Ended::TimedOut(limit), ..) => {
@@ -108,7 +121,7 @@ enum Stage {
 pub struct Results {
     stage: Stage,
     status: String,
-    tests: Vec<(String, Verdict)>,
+    tests: Vec<Test>,
     outputs: HashMap<String, String>,
     /// The test whose output is being told.
     told: Option<String>,
@@ -118,7 +131,7 @@ pub struct Results {
 
 impl Results {
     /// Takes the next line, and gives the test that has ended with it.
-    pub fn line(&mut self, line: &str) -> Option<&(String, Verdict)> {
+    pub fn line(&mut self, line: &str) -> Option<&mut Test> {
         if let Some(of_init) = line.strip_prefix(OF_INIT) {
             self.stage = match of_init {
                 "status" => Stage::Status,
@@ -141,7 +154,7 @@ impl Results {
     }
 
     /// `test NAME ... VERDICT`, by the harness.
-    fn test(&mut self, line: &str) -> Option<&(String, Verdict)> {
+    fn test(&mut self, line: &str) -> Option<&mut Test> {
         let (name, rest) = line.strip_prefix("test ")?.split_once(" ...")?;
         let rest = rest.trim_start();
         let verdict = match rest {
@@ -150,11 +163,15 @@ impl Results {
             _ if rest.starts_with("ignored") => Verdict::Ignored,
             _ => Verdict::Unfinished,
         };
-        self.tests.push((name.to_owned(), verdict));
+        self.tests.push(Test {
+            name: name.to_owned(),
+            verdict,
+            wall_time: Duration::ZERO,
+        });
         if rest.starts_with(OF_INIT) {
             self.line(rest);
         }
-        self.tests.last()
+        self.tests.last_mut()
     }
 
     fn output(&mut self, line: &str) {
@@ -172,12 +189,12 @@ impl Results {
     }
 
     pub fn finish(mut self, ended: Ended, console: String) -> Run {
-        let skipped = skipped(&console);
-        for (name, verdict) in &mut self.tests {
-            if let Some(why) = skipped.get(name.as_str())
-                && *verdict == Verdict::Passed
+        let skipped: HashMap<_, _> = said(&console, "SKIPPED ").collect();
+        for test in &mut self.tests {
+            if let Some(why) = skipped.get(test.name.as_str())
+                && test.verdict == Verdict::Passed
             {
-                *verdict = Verdict::Skipped((*why).to_owned());
+                test.verdict = Verdict::Skipped((*why).to_owned());
             }
         }
         Run {
@@ -188,15 +205,12 @@ impl Results {
     }
 }
 
-/// Why tests were skipped, by test.
-fn skipped(console: &str) -> HashMap<&str, &str> {
-    console
-        .lines()
-        .filter_map(|line| {
-            let (_, said) = line.split_once("SKIPPED ")?;
-            said.trim_end().split_once(": ")
-        })
-        .collect()
+/// What tests said with that word, by test.
+fn said<'a>(console: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    console.lines().filter_map(move |line| {
+        let (_, said) = line.split_once(word)?;
+        said.trim_end().split_once(": ")
+    })
 }
 
 fn push_line(text: &mut String, line: &str) {
@@ -247,7 +261,7 @@ guest: ended 101
         let verdicts: Vec<_> = run
             .tests()
             .iter()
-            .map(|(_, verdict)| verdict.clone())
+            .map(|test| test.verdict.clone())
             .collect();
         let skipped = Verdict::Skipped("no disk".to_owned());
         let expected = [Verdict::Passed, Verdict::Failed, skipped, Verdict::Ignored];
@@ -266,8 +280,10 @@ guest: ended 101
         }
         let cut = &WHOLE[..WHOLE.find("ok\ntest cpu").expect("a first test")];
         assert_eq!(
-            run(cut, Ended::TimedOut(Duration::from_secs(9))).verdict("argv::bytes"),
-            Some(&Verdict::Unfinished)
+            run(cut, Ended::TimedOut(Duration::from_secs(9)))
+                .test("argv::bytes")
+                .map(|test| test.verdict.clone()),
+            Some(Verdict::Unfinished)
         );
     }
 
@@ -277,7 +293,8 @@ guest: ended 101
             "guest: tests\ntest a ... guest: ended 134\n",
             Ended::PoweredOff,
         );
-        assert_eq!(died.verdict("a"), Some(&Verdict::Unfinished));
+        let verdict = died.test("a").map(|test| test.verdict.clone());
+        assert_eq!(verdict, Some(Verdict::Unfinished));
         assert_eq!(
             died.trouble().as_deref(),
             Some("the test program ended with 134")
