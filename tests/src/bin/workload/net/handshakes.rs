@@ -26,10 +26,16 @@ pub fn brief(count: usize, how: &str) -> Value {
     let listener = socket::listening(Family::V4, Transport::Tcp);
     let port = socket::local_port(&listener);
     let server = Party::start("server", |_| {
-        for _ in 0..count {
+        for number in 0..count {
             let fd = socket::accept(&listener);
             match how {
-                "refusal" => socket::reset_on_close(&fd),
+                "refusal" => {
+                    // One that is broken off before `connect` has returned fails there.
+                    while shared.get(number) == 0 {
+                        std::thread::yield_now();
+                    }
+                    socket::reset_on_close(&fd);
+                }
                 "unread" => {
                     socket::poll(&fd, libc::POLLIN);
                 }
