@@ -72,8 +72,12 @@ impl Steps {
 pub fn target(work: impl FnOnce()) -> i32 {
     child::fork(|| {
         limit::life();
-        // SAFETY: a plain system call.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        // SAFETY: plain system calls. A shell starts what is to run in the background with these ignored.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            libc::signal(libc::SIGQUIT, libc::SIG_DFL);
+        }
         work();
         7
     })
