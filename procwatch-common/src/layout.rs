@@ -150,6 +150,30 @@ kernel_layout! {
     inode_state,
     /// The bit of `inode_state` that says that it has dirty pages.
     inode_dirty_pages,
+    task_files,
+    /// Bits, not bytes: a bit field.
+    task_in_iowait_bit,
+    files_fdt,
+    fdt_max_fds,
+    fdt_fd,
+    file_inode,
+    file_private_data,
+    inode_sb,
+    sb_dev,
+    binprm_filename,
+    bio_sector,
+    bio_status,
+    /// The arguments of a system call, in the registers that it was entered with.
+    regs_argument_0,
+    regs_argument_1,
+    regs_argument_2,
+    regs_argument_3,
+    regs_argument_4,
+    regs_argument_5,
+    /// The number of the system call; [`ABSENT`] where it is not kept there.
+    regs_number,
+    /// 1 when `sched_switch` passes the state of the task that leaves (5.18).
+    switch_passes_state,
     /// 1 when `sched_process_exit` passes `group_dead`, else 0.
     exit_has_group_dead,
     /// 1 when `mark_victim` passes the victim, 0 when it passes a pid (before 6.9).

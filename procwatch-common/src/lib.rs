@@ -35,6 +35,7 @@ pub mod loss;
 pub mod switches;
 pub mod tasks;
 pub mod totals;
+pub mod trace;
 
 /// Length of the kernel's `task_struct.comm`, terminating NUL included.
 pub const COMM_LEN: usize = 16;

@@ -5,7 +5,7 @@
 //! devices. Each thread that exits before its process does adds its own here. An entry is made when there
 //! is something to add, and goes when the process is released.
 
-use core::{arch::asm, ptr::read_volatile};
+use core::ptr::read_volatile;
 
 use aya_ebpf::{macros::map, maps::HashMap};
 use procwatch_common::{
@@ -13,7 +13,7 @@ use procwatch_common::{
     totals::{AddedUp, DepartedTotals, FlowTotals, RawProcessId, RawTotals},
 };
 
-use crate::ring;
+use crate::{atomic::add_to, ring};
 
 const BPF_NOEXIST: u64 = 1;
 /// Processes that have moved data, or have threads that ended, at one time; the agent sets more where there
@@ -84,22 +84,6 @@ pub fn add_flows(entry: *mut AddedUp, flows: &FlowTotals) {
             &raw mut (*sums).unix_received_bytes,
             flows.unix_received_bytes,
         );
-    }
-}
-
-/// Adds to a sum that several CPUs add to.
-///
-/// # Safety
-/// `sum` must point to an aligned u64 that only atomic operations change.
-#[inline(always)]
-pub unsafe fn add_to(sum: *mut u64, amount: u64) {
-    if amount != 0 {
-        // `AtomicU64::fetch_add` does not exist for this target; the instruction does (and, since
-        // nothing is fetched, on every kernel).
-        // SAFETY: the caller's promise.
-        unsafe {
-            asm!("lock *(u64 *)({sum} + 0) += {amount}", sum = in(reg) sum, amount = in(reg) amount);
-        }
     }
 }
 

@@ -19,7 +19,8 @@ use procwatch_common::{
 };
 
 use crate::{
-    added_up::{self, add_to},
+    added_up,
+    atomic::add_to,
     kernel::{
         Bio, CurrentProcess,
         bio::{Direction, direction_of},
@@ -67,31 +68,10 @@ fn device(disk: u32) -> Option<*mut DeviceTotals> {
     DEVICES.get_ptr_mut(disk)
 }
 
-/// The bio that a tracepoint passes: first, and after a queue before 5.12.
-#[inline(always)]
-fn bio_argument(context: &BtfTracePointContext) -> Option<Bio> {
-    let context = context.as_ptr();
-    let bio: *const u8;
-    // By instructions that differ: the compiler would choose the address and load once, and a context is
-    // only to be read at fixed offsets.
-    if layout!(bio_queue_bio_argument) == 1 {
-        // SAFETY: the verifier has checked that there are two arguments.
-        unsafe {
-            asm!("{bio} = *(u64 *)({context} + 8)", bio = out(reg) bio, context = in(reg) context)
-        };
-    } else {
-        // SAFETY: there is always one.
-        unsafe {
-            asm!("{bio} = *(u64 *)({context} + 0)", bio = out(reg) bio, context = in(reg) context)
-        };
-    }
-    Bio::new(bio)
-}
-
 /// A bio is handed to a device's queue.
 #[btf_tracepoint(function = "block_bio_queue")]
 pub fn pw_bio_queue(context: BtfTracePointContext) -> i32 {
-    try_bio_queue(bio_argument(&context));
+    try_bio_queue(Bio::argument(&context));
     0
 }
 
@@ -206,7 +186,7 @@ fn moves_data(request: u64) -> bool {
 /// A device takes no more than so much at once: what it takes is split off, and the rest comes again.
 #[btf_tracepoint(function = "block_split")]
 pub fn pw_bio_split(context: BtfTracePointContext) -> i32 {
-    if let Some(split) = bio_argument(&context)
+    if let Some(split) = Bio::argument(&context)
         && let Some(rest) = IN_FLIGHT.get_ptr(split.parent())
     {
         // SAFETY: alive, and not issued yet.

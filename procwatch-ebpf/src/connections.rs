@@ -24,7 +24,8 @@ use procwatch_common::{
 };
 
 use crate::{
-    added_up::{self, add_to},
+    added_up,
+    atomic::add_to,
     kernel::{
         CurrentProcess, Sock, layout,
         sock::{IPPROTO_TCP, TcpSock},

@@ -16,7 +16,7 @@ use procwatch_common::{
 
 use crate::{
     kernel::{CurrentProcess, Task, layout, probe},
-    ring,
+    resident, ring,
 };
 
 const SIGKILL: u32 = 9;
@@ -90,7 +90,7 @@ unsafe fn write_oom(
     if let Some(victim) = victim {
         flags = 0;
         if let Some(mm) = victim.mm() {
-            memory = mm.pages();
+            memory = resident::pages(mm);
         }
         if let Some(signal) = victim.signal() {
             score_adjustment = signal.oom_score_adjustment();

@@ -9,15 +9,18 @@
 #![feature(asm_experimental_arch)]
 
 mod added_up;
+mod atomic;
 mod block;
 mod connections;
 mod deaths;
 mod exe_path;
 mod flows;
+#[allow(dead_code, reason = "views for both objects, each of which uses some")]
 mod kernel;
 mod lifecycle;
 mod per_cpu;
 mod quiet;
+mod resident;
 mod ring;
 mod socket_calls;
 mod socket_passes;

@@ -7,7 +7,7 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
-    added_up::add_to,
+    atomic::add_to,
     connections, flows,
     kernel::{
         Sock, layout,

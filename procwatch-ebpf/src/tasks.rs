@@ -12,6 +12,7 @@ use crate::{
     added_up, flows,
     kernel::{EXIT_DEAD, Task},
     quiet::LastSeen,
+    resident,
 };
 
 #[map]
@@ -95,7 +96,7 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
         && let Some(mm) = task.mm()
     {
         // Threads share one address space; a leader that has left has given it up.
-        memory = mm.pages();
+        memory = resident::pages(mm);
         let high_water = mm.hiwater_rss_pages();
         if high_water > peak_rss_pages {
             peak_rss_pages = high_water;

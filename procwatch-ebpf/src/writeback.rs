@@ -11,7 +11,8 @@ use aya_ebpf::{
 use procwatch_common::totals::RawProcessId;
 
 use crate::{
-    added_up::{self, add_to},
+    added_up,
+    atomic::add_to,
     kernel::{
         CurrentProcess,
         bio::{FileId, has_dirty_pages, inode_of_mapping, regular_file},

@@ -1,5 +1,8 @@
 //! Block I/O, and the files that its pages belong to.
 
+use core::arch::asm;
+
+use aya_ebpf::{EbpfContext as _, programs::BtfTracePointContext};
 use procwatch_common::layout::ABSENT;
 
 use super::{layout, member, probe};
@@ -35,6 +38,27 @@ impl Bio {
         if bio.is_null() { None } else { Some(Self(bio)) }
     }
 
+    /// The bio that a tracepoint passes: first, and after a queue before 5.12.
+    #[inline(always)]
+    pub fn argument(context: &BtfTracePointContext) -> Option<Self> {
+        let context = context.as_ptr();
+        let bio: *const u8;
+        // By instructions that differ: the compiler would choose the address and load once, and a context is
+        // only to be read at fixed offsets.
+        if layout!(bio_queue_bio_argument) == 1 {
+            // SAFETY: the verifier has checked that there are two arguments.
+            unsafe {
+                asm!("{bio} = *(u64 *)({context} + 8)", bio = out(reg) bio, context = in(reg) context)
+            };
+        } else {
+            // SAFETY: there is always one.
+            unsafe {
+                asm!("{bio} = *(u64 *)({context} + 0)", bio = out(reg) bio, context = in(reg) context)
+            };
+        }
+        Self::new(bio)
+    }
+
     #[inline(always)]
     pub fn address(self) -> u64 {
         self.0 as u64
@@ -55,6 +79,24 @@ impl Bio {
     #[inline(always)]
     pub fn bytes(self) -> u32 {
         member!(self.0, bio_size, u32)
+    }
+
+    /// The first of its sectors, of 512 bytes.
+    #[inline(always)]
+    pub fn sector(self) -> u64 {
+        member!(self.0, bio_sector, u64)
+    }
+
+    /// `REQ_OP_*` and flags.
+    #[inline(always)]
+    pub fn operation(self) -> u32 {
+        member!(self.0, bio_opf, u32)
+    }
+
+    /// `blk_status_t`; 0 for success.
+    #[inline(always)]
+    pub fn status(self) -> u8 {
+        member!(self.0, bio_status, u8)
     }
 
     /// The disk's number, as `MAJOR << 20 | MINOR`. `None` for a disk that hands bios on to others

@@ -64,6 +64,14 @@ pub struct Member {
     type_id: u32,
 }
 
+/// Where a member is, before anybody asks for bytes.
+#[derive(Clone, Copy)]
+struct Place {
+    bits: u32,
+    type_id: u32,
+    is_bit_field: bool,
+}
+
 #[derive(Clone, Copy)]
 struct Type {
     name: u32,
@@ -192,19 +200,34 @@ impl Btf {
     /// Finds a member by a path such as `se.sum_exec_runtime`, through anonymous structs and unions.
     /// `None` when this kernel has no such struct or member, or when it is a bit field.
     pub fn member(&self, structure: &str, path: &str) -> Option<Member> {
+        let place = self.place(structure, path)?;
+        (!place.is_bit_field).then_some(Member {
+            offset: place.bits / 8,
+            type_id: place.type_id,
+        })
+    }
+
+    /// The same of a bit field of one bit: which bit it is, counted from the start of the outermost struct.
+    pub fn bit(&self, structure: &str, path: &str) -> Option<u32> {
+        let place = self.place(structure, path)?;
+        place.is_bit_field.then_some(place.bits)
+    }
+
+    fn place(&self, structure: &str, path: &str) -> Option<Place> {
         let key = (KIND_STRUCT, structure.as_bytes().into());
         let mut members_left = MEMBERS_MAX;
         self.by_name.get(&key)?.iter().find_map(|id| {
-            let mut found = Member {
-                offset: 0,
+            let mut found = Place {
+                bits: 0,
                 type_id: *id,
+                is_bit_field: false,
             };
             for name in path.split('.') {
                 let within = self.resolve(found.type_id)?;
                 let next = self.member_of(within, name.as_bytes(), 0, &mut members_left)?;
-                found = Member {
-                    offset: found.offset.checked_add(next.offset)?,
-                    type_id: next.type_id,
+                found = Place {
+                    bits: found.bits.checked_add(next.bits)?,
+                    ..next
                 };
             }
             Some(found)
@@ -217,7 +240,7 @@ impl Btf {
         name: &[u8],
         depth: usize,
         members_left: &mut usize,
-    ) -> Option<Member> {
+    ) -> Option<Place> {
         if depth > DEPTH_MAX || !matches!(within.kind, KIND_STRUCT | KIND_UNION) {
             return None;
         }
@@ -232,20 +255,19 @@ impl Btf {
                 bits &= 0x00ff_ffff;
             }
             if self.is_string(member_name, name) {
-                let is_bit_field = bit_field_size != 0 || bits % 8 != 0;
-                return (!is_bit_field).then_some(Member {
-                    offset: bits / 8,
+                return Some(Place {
+                    bits,
                     type_id,
+                    is_bit_field: bit_field_size != 0 || bits % 8 != 0,
                 });
             }
             if self.is_string(member_name, b"")
                 && let Some(inner) = self.resolve(type_id)
                 && let Some(found) = self.member_of(inner, name, depth + 1, members_left)
             {
-                let offset = found.offset.checked_add(bits / 8)?;
-                return Some(Member {
-                    offset,
-                    type_id: found.type_id,
+                return Some(Place {
+                    bits: found.bits.checked_add(bits)?,
+                    ..found
                 });
             }
         }

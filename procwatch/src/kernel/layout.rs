@@ -36,6 +36,11 @@ pub const NAMES: &[&str] = &[
     "folio",
     "address_space",
     "inode",
+    "files_struct",
+    "fdtable",
+    "super_block",
+    "linux_binprm",
+    "pt_regs",
     "inode_state_flags_t",
     "inode_state_flags_enum",
     "bpf_sk_storage_get_tracing",
@@ -44,6 +49,7 @@ pub const NAMES: &[&str] = &[
     "btf_trace_mark_victim",
     "btf_trace_block_bio_queue",
     "btf_trace_block_rq_issue",
+    "btf_trace_sched_switch",
 ];
 
 /// The kernel lacks something that no figure can do without.
@@ -75,6 +81,15 @@ pub fn resolve(
     let mm = |path| needed("mm_struct", path);
     let sock = |path| optional("sock", path);
     let bio = |path| optional("bio", path);
+    // As the calling conventions of x86-64 and of arm64 have it.
+    let argument = |place: usize| {
+        let register = ["di", "si", "dx", "r10", "r8", "r9"][place];
+        let listed = optional("pt_regs", "regs");
+        needed("pt_regs", register).unwrap_or(match listed {
+            ABSENT => ABSENT,
+            first => first + 8 * place as u32,
+        })
+    };
 
     let rss_stat = btf.member("mm_struct", "rss_stat");
     let per_cpu_counters = rss_stat.and_then(|member| btf.array_element(member));
@@ -208,6 +223,26 @@ pub fn resolve(
         inode_mode: optional("inode", "i_mode"),
         inode_state: optional("inode", "i_state"),
         inode_dirty_pages: dirty_pages_bit(btf),
+        task_files: optional("task_struct", "files"),
+        task_in_iowait_bit: btf.bit("task_struct", "in_iowait").unwrap_or(ABSENT),
+        files_fdt: optional("files_struct", "fdt"),
+        fdt_max_fds: optional("fdtable", "max_fds"),
+        fdt_fd: optional("fdtable", "fd"),
+        file_inode: optional("file", "f_inode"),
+        file_private_data: optional("file", "private_data"),
+        inode_sb: optional("inode", "i_sb"),
+        sb_dev: optional("super_block", "s_dev"),
+        binprm_filename: optional("linux_binprm", "filename"),
+        bio_sector: bio("bi_iter.bi_sector"),
+        bio_status: bio("bi_status"),
+        regs_argument_0: argument(0),
+        regs_argument_1: argument(1),
+        regs_argument_2: argument(2),
+        regs_argument_3: argument(3),
+        regs_argument_4: argument(4),
+        regs_argument_5: argument(5),
+        regs_number: optional("pt_regs", "orig_ax"),
+        switch_passes_state: u32::from(btf.tracepoint_arguments("sched_switch") > Some(3)),
         mark_victim_passes_task: u32::from(btf.tracepoint_arguments("mark_victim") > Some(1)),
         bio_queue_bio_argument: u32::from(btf.tracepoint_arguments("block_bio_queue") > Some(1)),
         rq_issue_request_argument: u32::from(btf.tracepoint_arguments("block_rq_issue") > Some(1)),

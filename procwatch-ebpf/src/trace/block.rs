@@ -1,0 +1,68 @@
+//! Block I/O that traced threads hand to a device, from the queue to its end.
+//!
+//! By bio, so that what is merged into another's request is told as well. What the kernel writes back later is its own
+//! threads' I/O, and not told.
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, map},
+    maps::HashMap,
+    programs::BtfTracePointContext,
+};
+use procwatch_common::trace::{TraceKind, TraceLoss, TracedBlockRecord};
+
+use crate::{kernel::Bio, stream, threads};
+
+/// By the address of the bio.
+#[map]
+static REQUESTS: HashMap<u64, TracedBlockRecord> = HashMap::with_max_entries(16_384, 0);
+
+#[btf_tracepoint(function = "block_bio_queue")]
+pub fn pw_trace_bio(context: BtfTracePointContext) -> i32 {
+    try_queue(Bio::argument(&context));
+    0
+}
+
+#[inline(always)]
+fn try_queue(bio: Option<Bio>) -> Option<()> {
+    let (_, tid, tgid) = threads::current()?;
+    let bio = bio?;
+    let disk = bio.request_disk()?;
+    let queued_ns = stream::now_ns();
+    let record = TracedBlockRecord {
+        header: stream::header(TraceKind::Block, 0, tid, tgid, 0),
+        queued_ns,
+        sector: bio.sector(),
+        bytes: bio.bytes(),
+        operation: bio.operation(),
+        disk,
+        status: 0,
+    };
+    if REQUESTS.insert(bio.address(), record, 0).is_err() {
+        stream::count_loss(TraceLoss::Request);
+    }
+    Some(())
+}
+
+#[btf_tracepoint(function = "block_bio_complete")]
+pub fn pw_trace_bio_done(context: BtfTracePointContext) -> i32 {
+    try_done(Bio::new(context.arg::<*const u8>(1)));
+    0
+}
+
+#[inline(always)]
+fn try_done(bio: Option<Bio>) -> Option<()> {
+    let bio = bio?;
+    let request = REQUESTS.get_ptr(bio.address())?;
+    let status = u32::from(bio.status());
+    let now_ns = stream::now_ns();
+    stream::emit(TraceLoss::Block, |record: *mut TracedBlockRecord| {
+        // SAFETY: reserved, and written whole; the entry is alive.
+        unsafe {
+            record.write(*request);
+            (*record).header.time_ns = now_ns;
+            (*record).status = status;
+        }
+    });
+    let _ = REQUESTS.remove(bio.address());
+    Some(())
+}
