@@ -97,6 +97,8 @@ pub mod shape {
     pub const PATH_2: u32 = 6;
     /// A socket's address, whose length stands in the argument after it.
     pub const ADDRESS: u32 = 9;
+    /// A second descriptor.
+    pub const FD_2: u32 = 12;
     /// The call returns a descriptor.
     pub const RETURNS_FD: u32 = 1 << 16;
     /// The memory that the path lies in is gone when the call returns, and the descriptor after a close.
@@ -151,8 +153,9 @@ record! {
         pub entered_ns: u64,
         pub result: i64,
         pub arguments: [u64; 6],
-        /// Of the descriptor among its arguments, or of the one that it returned.
+        /// Of the first descriptor among its arguments, or of the one that it returned.
         pub file: FileRef,
+        pub second_file: FileRef,
         /// Asleep or blocked, nanoseconds.
         pub blocked_ns: u64,
         /// Waiting for a CPU, nanoseconds.
@@ -162,7 +165,7 @@ record! {
     }
 }
 
-const _: () = assert!(size_of::<SyscallRecord>() == 128);
+const _: () = assert!(size_of::<SyscallRecord>() == 144);
 
 impl SyscallRecord {
     pub const HAS_ENDS: u32 = 1;
@@ -323,6 +326,7 @@ record! {
         pub entered_ns: u64,
         pub arguments: [u64; 6],
         pub file: FileRef,
+        pub second_file: FileRef,
         /// Off its CPU since; 0 while it runs.
         pub off_ns: u64,
         pub woken_ns: u64,

@@ -19,5 +19,6 @@ pub mod model;
 pub mod notify;
 pub mod procfs;
 pub mod report;
+pub mod trace;
 pub mod tui;
 pub mod viewers;

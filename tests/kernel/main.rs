@@ -44,6 +44,7 @@ mod oom;
 mod recording;
 mod signals;
 mod storm;
+mod trace;
 mod viewers;
 
 /// Does what is to be watched.

@@ -78,6 +78,11 @@ pub const LINKER: &[Package] = &[
 /// For tests and benches alone: loads to account for, and programs to compare with.
 pub const TESTS: &[Package] = &[
     Package {
+        name: "strace",
+        proof: "/usr/bin/strace",
+        why: "counts system calls, for traces to be compared with",
+    },
+    Package {
         name: "g++",
         proof: "/usr/bin/c++",
         why: "compiles the fuzzing engine",

@@ -100,6 +100,10 @@ fn try_enter(context: &BtfTracePointContext) -> Option<()> {
             0 => NO_FILE,
             place => files::name(files::of_descriptor(argument(thread, place))),
         };
+        (*thread).second_file = match shape::argument(shape, shape::FD_2) {
+            0 => NO_FILE,
+            place => files::name(files::of_descriptor(argument(thread, place))),
+        };
         if shape & shape::AT_ENTRY != 0 {
             let path = shape::argument(shape, shape::PATH);
             (*thread).text[0][0] = 0;
@@ -152,6 +156,7 @@ fn try_return(context: &BtfTracePointContext) -> Option<()> {
     let shape = shape_of(number);
     let mut file = 0;
     let descriptor = shape::argument(shape, shape::FD);
+    let second = shape::argument(shape, shape::FD_2);
     // SAFETY: as above.
     unsafe {
         if shape & shape::RETURNS_FD != 0 && result >= 0 {
@@ -159,6 +164,8 @@ fn try_return(context: &BtfTracePointContext) -> Option<()> {
             (*thread).file = files::name(file);
         } else if descriptor != 0 && files::is_socket(&(*thread).file) {
             file = files::of_descriptor(argument(thread, descriptor));
+        } else if second != 0 && files::is_socket(&(*thread).second_file) {
+            file = files::of_descriptor(argument(thread, second));
         }
     }
     let call = Returned {
@@ -169,18 +176,17 @@ fn try_return(context: &BtfTracePointContext) -> Option<()> {
         result,
     };
     let address = shape::argument(shape, shape::ADDRESS);
-    let (path, second) = (
+    let (path, second_path) = (
         shape::argument(shape, shape::PATH),
         shape::argument(shape, shape::PATH_2),
     );
     let is_sent = if address != 0 {
         call.emit_address(address)
-    } else if second != 0 {
-        call.emit_texts(path, second)
+    } else if second_path != 0 {
+        call.emit_texts(path, second_path)
     } else if path != 0 {
         call.emit_text(path, shape & shape::AT_ENTRY != 0)
-    // SAFETY: as above.
-    } else if file != 0 && files::is_socket(unsafe { &(*thread).file }) {
+    } else if file != 0 && files::is_socket(&files::name(file)) {
         call.emit_ends(file)
     } else {
         stream::emit(TraceLoss::Syscall, |record: *mut SyscallRecord| {
@@ -228,6 +234,7 @@ impl Returned {
                 result: self.result,
                 arguments: (*thread).arguments,
                 file: (*thread).file,
+                second_file: (*thread).second_file,
                 blocked_ns: (*thread).blocked_ns,
                 waited_ns: (*thread).waited_ns,
                 number: (*thread).number,

@@ -16,5 +16,6 @@ pub mod progress;
 pub mod status;
 pub mod table;
 pub mod terminal;
+pub mod trace;
 pub mod usage;
 pub mod verdicts;

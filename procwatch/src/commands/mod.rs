@@ -8,6 +8,7 @@ pub mod connections;
 pub mod detect;
 pub mod events;
 pub mod export;
+mod held;
 pub mod history;
 mod last_resort;
 mod listen;
@@ -20,6 +21,7 @@ mod service;
 mod source;
 pub mod status;
 pub mod top;
+pub mod trace;
 pub mod tree;
 mod view_file;
 mod window;
@@ -56,6 +58,10 @@ pub fn run(cli: &Cli) -> Result {
         Some(Command::Config(_)) => Config::default(),
         _ => config_file::load(cli.config.as_deref())?,
     };
+    // Before anything is given up, and before there is a second thread.
+    if let Some(Command::Trace(args)) = &cli.command {
+        return trace::run(args, &cli.collection, &config);
+    }
     let recorder = source::recorder(cli, &config)?;
     let place = match &cli.command {
         Some(Command::Record(_)) => record::place(&source::socket(cli, &config)),
@@ -102,7 +108,8 @@ pub fn run(cli: &Cli) -> Result {
             | Command::Replay(_)
             | Command::Report(_)
             | Command::Export(_)
-            | Command::Import(_),
+            | Command::Import(_)
+            | Command::Trace(_),
         ) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -123,7 +130,8 @@ fn needs(cli: &Cli, config: &Config, has_recorder: bool) -> Needs {
         _ if is_live => Needs::look_and_act(view_file::place()),
         None
         | Some(
-            Command::Top(_)
+            Command::Trace(_)
+            | Command::Top(_)
             | Command::Events(_)
             | Command::Tree(_)
             | Command::Connections(_)

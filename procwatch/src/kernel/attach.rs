@@ -94,7 +94,11 @@ fn detach(ebpf: &mut Ebpf, name: &str, hook: Hook) {
     };
 }
 
-fn attach(
+/// Loads a program, and attaches it.
+///
+/// # Errors
+/// When the host has no such hook, or refuses it.
+pub(super) fn attach(
     ebpf: &mut Ebpf,
     name: &'static str,
     hook: Hook,

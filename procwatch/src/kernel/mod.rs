@@ -13,7 +13,9 @@ mod older;
 mod probes;
 mod refusal;
 mod session;
+mod stacks;
 mod syscall;
+mod tracer;
 mod usage;
 
 pub use decode::{Decoder, MalformedRecord};
@@ -21,4 +23,5 @@ pub use layout::LayoutError;
 pub use probes::{Figures, Hook, PROBES, Probe, ProbeState};
 pub use refusal::AttachError;
 pub use session::{Options, RingBufferSize, Session};
+pub use tracer::{Known, Left, Tells, Tracer, TracerOptions, Untold};
 pub use usage::{MapUsage, ProgramUsage, RingBufferUsage, RunsIn, Usage, fdinfo_figure};

@@ -508,7 +508,7 @@ fn entries_max() -> u32 {
     entries as u32
 }
 
-fn take_map(ebpf: &mut Ebpf, name: &str) -> Result<Map, AttachError> {
+pub(super) fn take_map(ebpf: &mut Ebpf, name: &str) -> Result<Map, AttachError> {
     ebpf.take_map(name)
         .ok_or_else(|| AttachError::Load(format!("the object has no map {name}")))
 }

@@ -35,6 +35,7 @@ pub mod selection;
 pub mod series;
 pub mod shed;
 pub mod shown;
+pub mod signal_name;
 pub mod snapshot;
 pub mod subtree;
 pub mod sums;

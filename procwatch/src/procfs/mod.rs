@@ -25,6 +25,7 @@ mod open_files;
 mod process;
 mod root;
 mod stat;
+pub mod tasks;
 pub mod text;
 mod thread_view;
 mod time_namespace;

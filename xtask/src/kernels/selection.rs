@@ -245,7 +245,7 @@ pub const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
-        name: "recordings",
+        name: "recordings and traces",
         runs: &[],
         left_out: &[
             (
@@ -255,6 +255,10 @@ pub const TOPICS: &[Topic] = &[
             (
                 "recording::",
                 "what is recorded is what was collected, and the file is the same on every kernel",
+            ),
+            (
+                "trace::",
+                "a guest has no strace to compare with; its programs are tried on the host alone so far",
             ),
             (
                 "viewers::",

@@ -1,0 +1,235 @@
+//! `procwatch trace`: what it tells of a program, against what strace and the program itself say.
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use procwatch_tests::{
+    procwatch,
+    record::{array, number, text},
+    skip::{figure, has_ebpf, program},
+    workload::argument,
+};
+use serde_json::Value;
+
+/// The lines of a trace of a command; the last is the summary.
+fn traced(arguments: &[&str], command: &[&str]) -> Vec<Value> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("trace");
+    let mut all = vec!["trace", "--format", "json", "--output", argument(&output)];
+    all.extend(arguments);
+    all.push("--");
+    all.extend(command);
+    let ended = procwatch::run(&all);
+    assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
+    let lines = std::fs::read_to_string(&output).expect("what was traced");
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let summary = lines.last().expect("a summary");
+    assert_eq!(summary["type"], "summary");
+    for (kind, count) in summary["loss"].as_object().expect("losses") {
+        assert_eq!(count, 0, "{kind}");
+    }
+    lines
+}
+
+/// Calls and errors by name.
+fn counted(summary: &Value) -> BTreeMap<String, (u64, u64)> {
+    let calls = array(summary, "syscalls").iter();
+    calls
+        .map(|row| {
+            let counts = (number(row, "count"), number(row, "errors"));
+            (text(row, "syscall").to_owned(), counts)
+        })
+        .collect()
+}
+
+/// The same by strace.
+fn counted_by_strace(strace: &Path, command: &[&str]) -> BTreeMap<String, (u64, u64)> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("counts");
+    // As procwatch is run: what a program does may depend on what it writes to.
+    let mut strace = Command::new(strace);
+    let strace = strace
+        .args(["-f", "-c", "-o", argument(&output)])
+        .args(command);
+    procwatch_tests::finished::finish(strace);
+    let table = std::fs::read_to_string(&output).expect("strace's table");
+    // % time, seconds, usecs/call, calls, errors if there were any, name.
+    let rows = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (name, calls) = (*words.last()?, words.get(3)?.parse().ok()?);
+        let errors = match words.len() {
+            6 => words[4].parse().ok()?,
+            _ => 0,
+        };
+        (name != "total").then(|| (name.to_owned(), (calls, errors)))
+    });
+    rows.collect()
+}
+
+#[test]
+fn calls_are_those_of_strace() {
+    if !has_ebpf() {
+        return;
+    }
+    let Some(strace) = program("strace") else {
+        return;
+    };
+    let commands: [&[&str]; 4] = [
+        &["/bin/ls", "/"],
+        &["dd", "if=/dev/zero", "of=/dev/null", "bs=10", "count=5000"],
+        &[
+            "/bin/sh",
+            "-c",
+            "for n in 1 2 3 4 5; do /bin/true; /bin/cat /proc/version; done",
+        ],
+        // Fails, and says so.
+        &["/bin/sh", "-c", "cat /does/not/exist || true"],
+    ];
+    for command in commands {
+        let lines = traced(&["--summary"], command);
+        let ours = counted(lines.last().expect("a summary"));
+        assert_eq!(ours, counted_by_strace(&strace, command), "{command:?}");
+        let calls: u64 = ours.values().map(|(calls, _)| calls).sum();
+        figure(&format!(
+            "trace: {}: {calls} calls, as by strace",
+            command[0]
+        ));
+    }
+}
+
+#[test]
+fn bytes_are_those_that_were_moved() {
+    if !has_ebpf() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("written");
+    let operand = format!("of={}", argument(&file));
+    let command = [
+        "dd",
+        "if=/dev/zero",
+        &operand,
+        "bs=1000",
+        "count=1234",
+        "conv=fsync",
+    ];
+    let lines = traced(&[], &command);
+    let summary = lines.last().expect("a summary");
+    let of = |name: &str| {
+        let mut files = array(summary, "files").iter();
+        files
+            .find(|row| text(row, "name") == name)
+            .unwrap_or_else(|| panic!("no {name}: {summary}"))
+    };
+    assert_eq!(number(of(argument(&file)), "written_bytes"), 1_234_000);
+    assert_eq!(number(of("/dev/zero"), "read_bytes"), 1_234_000);
+    // Each line is about the file that it names.
+    let writes = lines.iter().filter(|line| {
+        line["syscall"] == "write" && line["file"] == argument(&file) && line["result"] == 1000
+    });
+    assert_eq!(writes.count(), 1234);
+    let syncs = lines.iter().filter(|line| line["syscall"] == "fsync");
+    assert_eq!(syncs.count(), 1);
+    // In order.
+    let times = lines.iter().filter_map(|line| line["time"].as_str());
+    assert!(times.is_sorted(), "not in order of time");
+}
+
+#[test]
+fn the_time_of_each_thread_is_told_whole() {
+    if !has_ebpf() {
+        return;
+    }
+    let command = ["/bin/sh", "-c", "sleep 0.4; cat /proc/self/stat | wc -c"];
+    let lines = traced(&["--kind", "off_cpu,fork,exec,exit"], &command);
+    let summary = lines.last().expect("a summary");
+    let threads = array(summary, "threads");
+    let mut slept_ns = 0;
+    for thread in threads {
+        let parts = thread.as_object().expect("a thread").iter();
+        let sum: u64 = parts
+            .filter(|(name, _)| name.ends_with("_ns") && *name != "wall_ns")
+            .map(|(_, value)| value.as_u64().expect("nanoseconds"))
+            .sum();
+        assert_eq!(sum, number(thread, "wall_ns"), "{thread}");
+        slept_ns += number(thread, "sleep_ns");
+    }
+    // The kernel does not wake a sleeper early.
+    assert!(slept_ns >= 400_000_000, "{slept_ns} ns asleep");
+    // The shell waited for it, and was woken by its end.
+    let shell = number(&threads[0], "tid");
+    let waited = lines
+        .iter()
+        .find(|line| line["type"] == "off_cpu" && line["tid"] == shell && line["cause"] == "child");
+    let waited = waited.expect("the shell waits for its children");
+    assert!(waited["waker_comm"].is_string(), "{waited}");
+    let births = lines.iter().filter(|line| line["type"] == "fork").count();
+    let ends = lines.iter().filter(|line| line["type"] == "exit").count();
+    assert_eq!((births, ends), (3, 4), "all children are followed");
+}
+
+#[test]
+fn who_lives_is_traced_by_pid_and_goes_on() {
+    if !has_ebpf() {
+        return;
+    }
+    let mut sleeper = Command::new("/bin/sh")
+        .args(["-c", "while :; do /bin/sleep 0.05; done"])
+        .spawn()
+        .expect("a shell");
+    let pid = sleeper.id().to_string();
+    let ended = procwatch::run(&[
+        "trace",
+        "--pid",
+        &pid,
+        "--duration",
+        "1s",
+        "--format",
+        "json",
+    ]);
+    let is_alive = sleeper.try_wait().expect("the shell").is_none();
+    sleeper.kill().expect("the shell");
+    sleeper.wait().expect("the shell");
+    assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
+    assert!(is_alive, "it goes on untraced");
+    let text = String::from_utf8(ended.stdout).expect("text");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let execs = lines.iter().filter(|line| line["type"] == "exec");
+    let programs: Vec<_> = execs.filter_map(|line| line["path"].as_str()).collect();
+    assert!(programs.len() >= 3, "{programs:?}");
+    assert!(programs.iter().all(|path| *path == "/bin/sleep"));
+}
+
+#[test]
+fn what_cannot_be_traced_is_said() {
+    for (arguments, expected) in [
+        (&["trace"][..], "nothing to trace; say --pid"),
+        (
+            &["trace", "--pid", "4194304"],
+            "there is no process 4194304",
+        ),
+        (
+            &["trace", "--", "/no/such/program"],
+            "\"/no/such/program\" is no program",
+        ),
+        (
+            &["trace", "--", "procwatch-no-such"],
+            "there is no program \"procwatch-no-such\"",
+        ),
+        (&["trace", "--pid", "1", "--", "ls"], "cannot be used with"),
+        (
+            &["trace", "--syscall", "frob", "--", "ls"],
+            "no such system call",
+        ),
+    ] {
+        let ended = procwatch::run(arguments);
+        assert_eq!(ended.code, Some(2), "{arguments:?}");
+        let told = ended.stderr.join("\n");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+}
