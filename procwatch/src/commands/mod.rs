@@ -13,6 +13,7 @@ pub mod history;
 mod last_resort;
 mod listen;
 mod live;
+mod output_file;
 pub mod query;
 pub mod record;
 pub mod replay;

@@ -1,9 +1,7 @@
 //! `procwatch report`: what happened in a window, on one page.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, IsTerminal as _, Read as _, Seek as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
 };
@@ -11,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use hashbrown::HashMap;
 
-use super::{query, window::window};
+use super::{output_file, query, window::window};
 use crate::{
     cli::{
         args::{ReportArgs, ReportFormat},
@@ -23,7 +21,7 @@ use crate::{
     },
     config::Config,
     confine::Confinement,
-    history::{History, HistoryError, HostPoint, Life, MAGIC, sql::Control},
+    history::{History, HistoryError, HostPoint, Life, sql::Control},
     model::{
         escape::terminal,
         field::Field,
@@ -68,7 +66,11 @@ pub(super) fn run(args: &ReportArgs, config: &Config, confinement: Confinement) 
     let here = query::here();
     let window = window(&args.window, bounds, &here)?;
     // Before rights are given up.
-    let file = args.output.as_deref().map(open).transpose()?;
+    let file = args
+        .output
+        .as_deref()
+        .map(|path| output_file::open(path, "a report"))
+        .transpose()?;
     let _confined = confinement.collecting().showing();
     let output = args.output.clone();
     query::interruptible(&Control::default(), move || {
@@ -107,27 +109,6 @@ pub(super) fn run(args: &ReportArgs, config: &Config, confinement: Confinement) 
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// For its user alone: command lines are in it. What is in a file already stays until there is something to write.
-fn open(path: &Path) -> super::Result<File> {
-    let shown = terminal(&path.display().to_string()).into_owned();
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("{shown} cannot be made"))?;
-    if file.metadata().is_ok_and(|file| file.is_file()) {
-        let mut head = [0; MAGIC.len()];
-        if file.read_exact(&mut head).is_ok() && head == *MAGIC {
-            bail!("{shown} is a recording, which a report would replace; name another file");
-        }
-        file.rewind().with_context(|| shown.clone())?;
-    }
-    Ok(file)
 }
 
 /// As it was asked for, else by the file's ending.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     io::{self, Write},
     process::ExitCode,
     time::Duration,
@@ -11,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::held::Held;
+use super::{held::Held, output_file};
 use crate::procfs::tasks;
 use crate::{
     cli::{
@@ -54,10 +53,13 @@ pub(super) fn run(args: &TraceArgs, collection: &CollectionArgs, config: &Config
         bail!("a trace cannot be had from /proc; leave out --no-ebpf");
     }
     let output: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(
-            File::create(path)
-                .with_context(|| format!("creating {}", terminal(&path.display().to_string())))?,
-        ),
+        Some(path) => {
+            let file = output_file::open(path, "a trace")?;
+            if file.metadata().is_ok_and(|file| file.is_file()) {
+                file.set_len(0).context("emptying the file for the trace")?;
+            }
+            Box::new(file)
+        }
         None => Box::new(io::stdout()),
     };
     let held = match args.command.is_empty() {
