@@ -171,6 +171,55 @@ fn the_time_of_each_thread_is_told_whole() {
 }
 
 #[test]
+fn a_file_for_perfetto_has_every_thread_on_a_track_of_its_own() {
+    if !has_ebpf() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("trace.json");
+    let ended = procwatch::run(&[
+        "trace",
+        "--format",
+        "perfetto",
+        "--output",
+        argument(&output),
+        "--",
+        "/bin/sh",
+        "-c",
+        "sleep 0.05; cat /proc/version | wc -l",
+    ]);
+    assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
+    let file = std::fs::read_to_string(&output).expect("a file");
+    let file: Value = serde_json::from_str(&file).expect("JSON");
+    let events = array(&file, "traceEvents");
+    // Of slices on one track, each lies in the other or beside it.
+    let mut tracks: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event["ph"] == "X") {
+        let from = event["ts"].as_f64().expect("microseconds");
+        let to = from + event["dur"].as_f64().expect("microseconds");
+        let track = tracks.entry(number(event, "tid")).or_default();
+        track.push((from, to));
+    }
+    assert_eq!(tracks.len(), 4, "the shell and its children");
+    // What floating point makes of nanoseconds.
+    const ROUNDING: f64 = 0.01;
+    for (tid, mut slices) in tracks {
+        slices.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        let mut open: Vec<(f64, f64)> = Vec::new();
+        for slice in slices {
+            while open.pop_if(|outer| outer.1 <= slice.0 + ROUNDING).is_some() {}
+            if let Some(outer) = open.last() {
+                assert!(
+                    slice.1 <= outer.1 + ROUNDING,
+                    "{tid}: {slice:?} in {outer:?}"
+                );
+            }
+            open.push(slice);
+        }
+    }
+}
+
+#[test]
 fn who_lives_is_traced_by_pid_and_goes_on() {
     if !has_ebpf() {
         return;

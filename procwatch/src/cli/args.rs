@@ -189,9 +189,10 @@ pub struct TraceArgs {
     /// End after this long, such as 10s; else at Ctrl-C, or when all have ended.
     #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
-    /// One line for each thing: text for people, or one JSON object.
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
+    /// One line for each thing, as text for people or one JSON object; or a file for ui.perfetto.dev and
+    /// chrome://tracing, which has off_cpu in it.
+    #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
+    pub format: TraceFormat,
     /// Write to this file, and not to standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -199,6 +200,16 @@ pub struct TraceArgs {
     /// error, unless the trace goes to a file.
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pid", "name", "cgroup"])]
     pub command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For those two.
+    Perfetto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -14,12 +14,12 @@ use super::{held::Held, output_file};
 use crate::procfs::tasks;
 use crate::{
     cli::{
-        args::{CollectionArgs, TextFormat, TraceArgs, TraceKind},
+        args::{CollectionArgs, TraceArgs, TraceFormat, TraceKind},
         json::write_json,
         notice::notice,
         terminal::Terminal,
         trace::{
-            json,
+            json, perfetto,
             text::{self, End, Style},
         },
     },
@@ -89,6 +89,9 @@ pub(super) fn run(args: &TraceArgs, collection: &CollectionArgs, config: &Config
         None => trace.begin_those_asked_for()?,
     };
     let _confined = confinement.collecting();
+    if args.format == TraceFormat::Perfetto {
+        trace.begin_file().context("writing the trace")?;
+    }
     notice(format_args!(
         "ready: tracing {threads} thread{}",
         if threads == 1 { "" } else { "s" }
@@ -121,6 +124,15 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
+    /// With the names of those that are there.
+    fn begin_file(&mut self) -> io::Result<()> {
+        perfetto::begin(&mut self.out)?;
+        for thread in self.summary.threads() {
+            perfetto::write_name(&mut self.out, thread.pid, thread.tid, &thread.comm)?;
+        }
+        Ok(())
+    }
+
     /// The program that waits to begin.
     fn begin_held(&mut self, held: &Held) -> super::Result<usize> {
         let now_ns = Now::read().boot_ns;
@@ -274,10 +286,13 @@ impl Trace<'_> {
                     _ => summary.comm(record.tid),
                 };
                 failure = match args.format {
-                    TextFormat::Text => out.write_all(
+                    TraceFormat::Text => out.write_all(
                         text::line(&record, comm, names, start.boot_ns, *style).as_bytes(),
                     ),
-                    TextFormat::Json => {
+                    TraceFormat::Perfetto => {
+                        perfetto::write(&mut *out, &record, comm, names, start.boot_ns)
+                    }
+                    TraceFormat::Json => {
                         let wall_ns = now.wall_at(record.time_ns);
                         write_json(&mut *out, &json::line(&record, comm, names, wall_ns))
                             .and_then(|()| out.write_all(b"\n"))
@@ -327,10 +342,11 @@ impl Trace<'_> {
             missing: &missing,
         };
         match self.args.format {
-            TextFormat::Text => self
+            TraceFormat::Text => self
                 .out
                 .write_all(text::summary(&end, self.style).as_bytes()),
-            TextFormat::Json => write_json(&mut self.out, &json::summary(&end))
+            TraceFormat::Perfetto => perfetto::finish(&mut self.out, &end),
+            TraceFormat::Json => write_json(&mut self.out, &json::summary(&end))
                 .and_then(|()| self.out.write_all(b"\n")),
         }
         .and_then(|()| self.out.flush())
@@ -360,8 +376,9 @@ fn is_wanted(args: &TraceArgs, record: &Record) -> bool {
     }
     let kind = json::kind(record);
     let is_of_kind = if args.kind.is_empty() {
-        // With stacks it is asked for where threads block.
-        !matches!(kind, "off_cpu" | "fault") || args.stacks && kind == "off_cpu"
+        // With stacks it is asked for where threads block; on a track they take up no line.
+        let shows_off_cpu = args.stacks || args.format == TraceFormat::Perfetto;
+        kind != "fault" && (kind != "off_cpu" || shows_off_cpu)
     } else {
         args.kind.iter().any(|wanted| wanted.name() == kind)
     };

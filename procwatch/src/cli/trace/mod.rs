@@ -1,4 +1,5 @@
-//! How a trace is shown: a line a record for people or for programs, and the summary.
+//! How a trace is shown: a line a record for people or for programs, a file for Perfetto, and the summary.
 
 pub mod json;
+pub mod perfetto;
 pub mod text;
