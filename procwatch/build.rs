@@ -38,11 +38,14 @@ fn main() -> Result<()> {
         .context("building the kernel programs; `cargo xtask setup` installs what they need")
 }
 
-/// Fuzz targets decode, and load no program: an empty object spares them half a minute.
+/// Fuzz targets decode, and load no program: empty objects spare them half a minute.
 fn leave_out_programs() -> Result<()> {
     let directory = std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?;
-    let object = Path::new(&directory).join("procwatch-ebpf");
-    std::fs::write(&object, []).with_context(|| format!("writing {}", object.display()))
+    for name in ["procwatch-ebpf", "procwatch-trace"] {
+        let object = Path::new(&directory).join(name);
+        std::fs::write(&object, []).with_context(|| format!("writing {}", object.display()))?;
+    }
+    Ok(())
 }
 
 fn installed_toolchain() -> Result<String> {
