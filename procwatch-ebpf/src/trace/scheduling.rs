@@ -25,7 +25,7 @@ use crate::{
 };
 
 const BPF_F_USER_STACK: u64 = 1 << 8;
-/// Bits of `task_struct.__state` that say how it sleeps; the others are how it is to be woken.
+/// In place of the id of a stack.
 const NO_STACK: i32 = -1;
 
 #[map]

@@ -15,6 +15,8 @@ use super::{
 
 /// The slowest operations that are kept.
 const SLOWEST_MAX: usize = 20;
+/// Processes that failed, and are told apart.
+const FAILED_MAX: usize = 1000;
 /// Threads that are told apart; further ones are in the sums only.
 const THREADS_MAX: usize = 65_536;
 /// Files and peers that are told apart; what moves through further ones is counted together.
@@ -97,7 +99,9 @@ pub struct Summary {
     pub major_faults: u64,
     pub births: u64,
     pub execs: u64,
-    pub ended: Vec<Ended>,
+    pub ends: u64,
+    /// Of processes that ended otherwise than with 0: the first of them.
+    pub failed: Vec<Ended>,
     /// Threads beyond those that are told apart.
     pub threads_left_out: u64,
 }
@@ -169,8 +173,9 @@ impl Summary {
                     thread.spend(Cause::RunQueue, exit.lost_waited_ns);
                 }
                 self.living.remove(&record.tid);
-                if exit.is_last {
-                    self.ended.push(Ended {
+                self.ends += u64::from(exit.is_last);
+                if exit.is_last && exit.status != 0 && self.failed.len() < FAILED_MAX {
+                    self.failed.push(Ended {
                         pid: record.pid,
                         comm,
                         status: exit.status,

@@ -504,11 +504,7 @@ fn others(out: &mut String, end: &End<'_>) {
     let _ = writeln!(
         out,
         "\nBirths {}, programs {}, ends {}; page faults {} minor, {} major (of who has ended)",
-        summary.births,
-        summary.execs,
-        summary.ended.len(),
-        summary.minor_faults,
-        summary.major_faults
+        summary.births, summary.execs, summary.ends, summary.minor_faults, summary.major_faults
     );
     let mut taken: Vec<_> = summary.signals_taken.iter().collect();
     taken.sort_unstable();
@@ -519,12 +515,21 @@ fn others(out: &mut String, end: &End<'_>) {
             .collect();
         let _ = writeln!(out, "Signals taken: {}", names.join(", "));
     }
-    for ended in summary
-        .ended
-        .iter()
-        .filter(|ended| ended.status != 0)
-        .take(ROWS_MAX)
-    {
+    if summary.other_files.calls > 0 {
+        let _ = writeln!(
+            out,
+            "Too many files and connections to tell all apart: {} calls about others",
+            summary.other_files.calls
+        );
+    }
+    if summary.threads_left_out > 0 {
+        let _ = writeln!(
+            out,
+            "Too many threads to tell all apart: the time of {} is not in the table",
+            summary.threads_left_out
+        );
+    }
+    for ended in summary.failed.iter().take(ROWS_MAX) {
         let _ = writeln!(
             out,
             "{} {} ended: {}",
@@ -547,7 +552,7 @@ fn others(out: &mut String, end: &End<'_>) {
     } else {
         writeln!(
             out,
-            "Lost: {}. Counts and times of calls have them in; --ring-buffer takes more, --kind writes less.",
+            "Lost: {}. What is lost of syscall and off_cpu is in the sums all the same; --ring-buffer gives more room.",
             lost.join(", ")
         )
     };
