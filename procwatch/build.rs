@@ -41,7 +41,7 @@ fn main() -> Result<()> {
 /// Fuzz targets decode, and load no program: empty objects spare them half a minute.
 fn leave_out_programs() -> Result<()> {
     let directory = std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?;
-    for name in ["procwatch-ebpf", "procwatch-trace"] {
+    for name in ["procwatch-ebpf", "procwatch-trace", "procwatch-latency"] {
         let object = Path::new(&directory).join(name);
         std::fs::write(&object, []).with_context(|| format!("writing {}", object.display()))?;
     }

@@ -131,6 +131,7 @@ kernel_layout! {
     bio_opf,
     bio_size,
     bio_idx,
+    bio_next,
     bio_io_vec,
     bio_private,
     bdev_disk,

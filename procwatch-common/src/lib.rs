@@ -29,6 +29,7 @@ macro_rules! record {
 pub mod block;
 pub mod connections;
 pub mod deaths;
+pub mod latency;
 pub mod layout;
 pub mod lifecycle;
 pub mod loss;

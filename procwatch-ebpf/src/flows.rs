@@ -3,14 +3,10 @@
 //! A thread adds to its own entry only, so that two threads of a busy server never fight over a cache line;
 //! the pass over tasks adds the threads up. The entry moves into the process's sums when the thread exits.
 //!
-//! It lies in the task's own storage, which is found in a third of the time that a hash table takes. On
-//! kernels without that for tracing programs (before 5.13) the agent makes the same map a hash table by tid
-//! before it loads the object.
+//! It lies in the task's own storage. On kernels without that for tracing programs (before 5.13) the agent makes
+//! the same map a hash table by tid before it loads the object.
 
-use core::{
-    ffi::c_void,
-    ptr::{null, null_mut},
-};
+use core::{ffi::c_void, ptr::null_mut};
 
 use aya_ebpf::helpers::{
     bpf_get_current_pid_tgid,
@@ -24,39 +20,18 @@ use procwatch_common::{loss::LossKind, totals::FlowTotals};
 use crate::{
     kernel::{Task, layout},
     ring,
+    task_storage::{BPF_LOCAL_STORAGE_GET_F_CREATE, TaskStorage},
 };
 
-const BPF_MAP_TYPE_TASK_STORAGE: usize = 29;
-const BPF_F_NO_PREALLOC: usize = 1;
-const BPF_LOCAL_STORAGE_GET_F_CREATE: u64 = 1;
 const BPF_NOEXIST: u64 = 1;
-
-/// A map definition as loaders read it off the type information: numbers are lengths of arrays.
-#[repr(C)]
-pub struct TaskStorage {
-    r#type: *const [i32; BPF_MAP_TYPE_TASK_STORAGE],
-    key: *const i32,
-    value: *const FlowTotals,
-    max_entries: *const [i32; 0],
-    map_flags: *const [i32; BPF_F_NO_PREALLOC],
-}
-
-// SAFETY: never dereferenced; the loader puts a map in its place.
-unsafe impl Sync for TaskStorage {}
 
 #[unsafe(link_section = ".maps")]
 #[unsafe(export_name = "FLOWS")]
-static FLOWS: TaskStorage = TaskStorage {
-    r#type: null(),
-    key: null(),
-    value: null(),
-    max_entries: null(),
-    map_flags: null(),
-};
+static FLOWS: TaskStorage<FlowTotals> = TaskStorage::NEW;
 
 #[inline(always)]
 fn map() -> *mut c_void {
-    (&raw const FLOWS).cast_mut().cast()
+    FLOWS.as_ptr()
 }
 
 #[inline(always)]

@@ -26,6 +26,7 @@ mod socket_calls;
 mod socket_passes;
 mod sockets;
 mod switches;
+mod task_storage;
 mod tasks;
 mod writeback;
 

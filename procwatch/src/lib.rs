@@ -15,6 +15,7 @@ pub mod confine;
 pub mod detect;
 pub mod history;
 pub mod kernel;
+pub mod latency;
 pub mod model;
 pub mod notify;
 pub mod procfs;

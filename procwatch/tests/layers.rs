@@ -24,7 +24,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tokio", &["agent", "commands", "notify", "viewers", "web"]),
 ];
 
-const PURE: &[&str] = &["model", "report", "detect", "alerts", "trace"];
+const PURE: &[&str] = &["model", "report", "detect", "alerts", "trace", "latency.rs"];
 
 /// What the pure core may not touch: clocks, files, sockets, threads, and every other room.
 const NOT_IN_MODEL: &[&str] = &[

@@ -1,5 +1,5 @@
 //! What watching costs a context switch: two processes that pass a byte to and fro on one CPU, bare,
-//! under `procwatch top`, and under `runqlat`, in alternation.
+//! under `procwatch top`, under `procwatch latency`, and under `runqlat`, in alternation.
 
 mod support;
 
@@ -15,11 +15,11 @@ fn main() {
         (10, 300_000)
     };
     let runqlat = find("runqlat");
-    let ways = if runqlat.is_some() { 2 } else { 1 };
-    let names = ["procwatch top", "runqlat"];
+    let ways = if runqlat.is_some() { 3 } else { 2 };
+    let names = ["procwatch top", "procwatch latency", "runqlat"];
     let mut bare = vec![];
-    let mut watched: [Vec<f64>; 2] = Default::default();
-    let mut slower: [Vec<f64>; 2] = Default::default();
+    let mut watched: [Vec<f64>; 3] = Default::default();
+    let mut slower: [Vec<f64>; 3] = Default::default();
     ping_pong(loops);
     for _ in 0..rounds {
         let mut order: Vec<usize> = (0..ways).collect();
@@ -30,7 +30,8 @@ fn main() {
         bare.push(before);
         for way in order {
             let running = match (&runqlat, way) {
-                (Some(runqlat), 1) => Running::attached(command(runqlat, &[])),
+                (Some(runqlat), 2) => Running::attached(command(runqlat, &[])),
+                (_, 1) => Running::ready(&["latency"], Stdio::null()),
                 _ => Running::ready(&["top", "--limit", "20"], Stdio::null()),
             };
             let took = ping_pong(loops);
@@ -47,11 +48,11 @@ fn main() {
         "\na byte to and fro on one CPU, {rounds} rounds; median ± half the quartiles' distance"
     );
     let (middle, spread) = median(&bare);
-    println!("  {:<16} {middle:6.3} µs ± {spread:.3}", "bare");
+    println!("  {:<18} {middle:6.3} µs ± {spread:.3}", "bare");
     for way in 0..ways {
         let ((middle, spread), (more, more_spread)) = (median(&watched[way]), median(&slower[way]));
         println!(
-            "  {:<16} {middle:6.3} µs ± {spread:.3}   {more:+.3} µs ± {more_spread:.3} on the bare runs around it",
+            "  {:<18} {middle:6.3} µs ± {spread:.3}   {more:+.3} µs ± {more_spread:.3} on the bare runs around it",
             names[way]
         );
     }

@@ -37,7 +37,7 @@ fn commands_and_flags() {
     check(
         &["frobnicate"],
         "frobnicate",
-        "top, events, tree, connections, trace, record, replay, query, history, report, export, import, detect, alerts, status",
+        "top, events, tree, connections, trace, latency, record, replay, query, history, report, export, import, detect, alerts, status",
     );
     check(&["--zzz"], "--zzz", "--help");
     check(&["top", "--onse"], "--onse", "--once");

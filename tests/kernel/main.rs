@@ -23,6 +23,7 @@ mod fault_two_agents;
 mod figures;
 mod identity;
 mod io;
+mod latency;
 mod limits;
 mod living_set;
 mod loss;

@@ -14,6 +14,8 @@
 mod atomic;
 mod block;
 mod calls;
+#[path = "../completion.rs"]
+mod completion;
 mod files;
 #[allow(dead_code, reason = "views for both objects, each of which uses some")]
 #[path = "../kernel/mod.rs"]
@@ -22,6 +24,8 @@ mod lives;
 mod scheduling;
 mod signals;
 mod stream;
+#[path = "../switch.rs"]
+mod switch;
 mod threads;
 
 #[panic_handler]

@@ -21,7 +21,7 @@ use procwatch_common::{
 
 use crate::{
     kernel::{Task, layout, probe},
-    stream, threads,
+    stream, switch, threads,
 };
 
 const BPF_F_USER_STACK: u64 = 1 << 8;
@@ -45,12 +45,8 @@ pub fn pw_trace_switch(context: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn leaves(context: &BtfTracePointContext, task: Task) -> Option<()> {
     let thread = threads::get(task.tid())?;
-    let is_pushed = context.arg::<u64>(0) & 0xff != 0;
-    let state = if layout!(switch_passes_state) == 1 {
-        passed_state(context)
-    } else {
-        task.state()
-    };
+    let is_pushed = switch::is_pushed(context);
+    let state = switch::state(context, task);
     let (mut user_stack, mut kernel_stack) = (NO_STACK, NO_STACK);
     if stream::is_wanted(options::STACKS) && !is_pushed && state != 0 {
         let map = (&raw const STACKS).cast_mut().cast();
@@ -82,19 +78,6 @@ fn leaves(context: &BtfTracePointContext, task: Task) -> Option<()> {
         (*thread).off_ns = stream::now_ns();
     }
     Some(())
-}
-
-/// The state as it was when it was decided to switch; by now somebody may be waking the task.
-#[inline(always)]
-fn passed_state(context: &BtfTracePointContext) -> u32 {
-    let context = context.as_ptr();
-    let state: u64;
-    // Not as the other arguments: a context is only to be read at fixed offsets, and only where there is one.
-    // SAFETY: the layout says that there are four arguments.
-    unsafe {
-        core::arch::asm!("{state} = *(u64 *)({context} + 24)", state = out(reg) state, context = in(reg) context)
-    };
-    state as u32
 }
 
 #[inline(always)]

@@ -1,5 +1,7 @@
 //! The arguments, as the user wrote them. Resolving them is the commands' work.
 
+mod tracing;
+
 use std::{num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
@@ -16,6 +18,8 @@ use crate::{
         units::{parse_duration, parse_size},
     },
 };
+
+pub use tracing::{LatencyArgs, LatencyKind, TraceArgs, TraceFormat, TraceKind};
 
 /// What every process costs, exactly: CPU, run-queue wait, memory and I/O, of those that live and of
 /// those that lived for a millisecond.
@@ -49,6 +53,8 @@ pub enum Command {
     Connections(ConnectionsArgs),
     /// Everything that a process and its descendants do, in order, and what it adds up to.
     Trace(TraceArgs),
+    /// How long threads wait for a CPU, have it and are off it, and how long block I/O and system calls take: by process.
+    Latency(LatencyArgs),
     /// Keeps all that is collected in a file, for days and weeks, as a service does.
     Record(RecordArgs),
     /// The live view of a recording, at any time in it.
@@ -155,106 +161,6 @@ pub enum TextFormat {
     Text,
     /// For programs.
     Json,
-}
-
-#[derive(Debug, Args)]
-pub struct TraceArgs {
-    /// Trace these processes and their descendants.
-    #[arg(long, short, value_delimiter = ',', value_name = "PID,…", value_parser = number::<u32>, allow_negative_numbers = true)]
-    pub pid: Vec<u32>,
-    /// Trace those whose name this is, such as nginx, and their descendants.
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
-    pub name: Vec<String>,
-    /// Trace those that are in this cgroup, a directory such as /sys/fs/cgroup/web, and their descendants.
-    #[arg(long, value_name = "DIRECTORY")]
-    pub cgroup: Option<PathBuf>,
-    /// Show only these kinds; the summary has all [default: all but off_cpu and fault].
-    #[arg(long, short, value_enum, value_delimiter = ',', value_name = "KIND,…")]
-    pub kind: Vec<TraceKind>,
-    /// Of system calls, show only these.
-    #[arg(long, value_delimiter = ',', value_name = "CALL,…", value_parser = system_call)]
-    pub syscall: Vec<String>,
-    /// Of system calls, show only those that failed.
-    #[arg(long)]
-    pub errors: bool,
-    /// Show only what took at least this long, such as 10ms.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub slower: Option<Duration>,
-    /// Show the functions in which a thread blocks, with each off_cpu; of programs as file and offset, by frame pointers.
-    #[arg(long)]
-    pub stacks: bool,
-    /// Show the summary alone.
-    #[arg(long)]
-    pub summary: bool,
-    /// End after this long, such as 10s; else at Ctrl-C, or when all have ended.
-    #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
-    pub duration: Option<Duration>,
-    /// One line for each thing, as text for people or one JSON object; or a file for ui.perfetto.dev and
-    /// chrome://tracing, which has off_cpu in it.
-    #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
-    pub format: TraceFormat,
-    /// Write to this file, and not to standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Run this program and trace it from its first instruction. What it writes to standard output goes to standard
-    /// error, unless the trace goes to a file.
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["pid", "name", "cgroup"])]
-    pub command: Vec<std::ffi::OsString>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TraceFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-    /// For those two.
-    Perfetto,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum TraceKind {
-    /// A system call has returned.
-    Syscall,
-    /// A thread runs again that did not: why, for how long, and who woke it.
-    OffCpu,
-    /// A process or thread was born.
-    Fork,
-    /// A process runs another program.
-    Exec,
-    /// A process or thread has ended.
-    Exit,
-    /// A signal was sent, or is taken.
-    Signal,
-    /// A page was not there.
-    Fault,
-    /// Block I/O is done.
-    Block,
-}
-
-impl TraceKind {
-    /// As in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Syscall => "syscall",
-            Self::OffCpu => "off_cpu",
-            Self::Fork => "fork",
-            Self::Exec => "exec",
-            Self::Exit => "exit",
-            Self::Signal => "signal",
-            Self::Fault => "fault",
-            Self::Block => "block",
-        }
-    }
-}
-
-fn system_call(text: &str) -> Result<String, String> {
-    if crate::trace::calls::is_known(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("this architecture has no such system call".to_owned())
-    }
 }
 
 #[derive(Debug, Args)]

@@ -101,7 +101,7 @@ mod tests {
         );
         check(
             &["frobnicate"],
-            "unknown command \"frobnicate\"; try one of top, events, tree, connections, trace, record, replay, query, history, report, export, import, detect, alerts, status, config",
+            "unknown command \"frobnicate\"; try one of top, events, tree, connections, trace, latency, record, replay, query, history, report, export, import, detect, alerts, status, config",
         );
         check(
             &["top", "--onse"],

@@ -11,6 +11,7 @@ pub mod export;
 mod held;
 pub mod history;
 mod last_resort;
+pub mod latency;
 mod listen;
 mod live;
 mod output_file;
@@ -63,6 +64,9 @@ pub fn run(cli: &Cli) -> Result {
     if let Some(Command::Trace(args)) = &cli.command {
         return trace::run(args, &cli.collection, &config);
     }
+    if let Some(Command::Latency(args)) = &cli.command {
+        return latency::run(args, &cli.collection);
+    }
     let recorder = source::recorder(cli, &config)?;
     let place = match &cli.command {
         Some(Command::Record(_)) => record::place(&source::socket(cli, &config)),
@@ -110,7 +114,8 @@ pub fn run(cli: &Cli) -> Result {
             | Command::Report(_)
             | Command::Export(_)
             | Command::Import(_)
-            | Command::Trace(_),
+            | Command::Trace(_)
+            | Command::Latency(_),
         ) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -132,6 +137,7 @@ fn needs(cli: &Cli, config: &Config, has_recorder: bool) -> Needs {
         None
         | Some(
             Command::Trace(_)
+            | Command::Latency(_)
             | Command::Top(_)
             | Command::Events(_)
             | Command::Tree(_)

@@ -34,3 +34,16 @@ pub(super) fn open(path: &Path, what: &str) -> super::Result<File> {
     }
     Ok(file)
 }
+
+/// The same, emptied.
+///
+/// # Errors
+/// As above.
+pub(super) fn open_empty(path: &Path, what: &str) -> super::Result<File> {
+    let file = open(path, what)?;
+    if file.metadata().is_ok_and(|file| file.is_file()) {
+        file.set_len(0)
+            .with_context(|| format!("emptying the file for {what}"))?;
+    }
+    Ok(file)
+}

@@ -53,13 +53,7 @@ pub(super) fn run(args: &TraceArgs, collection: &CollectionArgs, config: &Config
         bail!("a trace cannot be had from /proc; leave out --no-ebpf");
     }
     let output: Box<dyn Write> = match &args.output {
-        Some(path) => {
-            let file = output_file::open(path, "a trace")?;
-            if file.metadata().is_ok_and(|file| file.is_file()) {
-                file.set_len(0).context("emptying the file for the trace")?;
-            }
-            Box::new(file)
-        }
+        Some(path) => Box::new(output_file::open_empty(path, "a trace")?),
         None => Box::new(io::stdout()),
     };
     let held = match args.command.is_empty() {

@@ -206,6 +206,7 @@ pub fn resolve(
         bio_opf: bio("bi_opf"),
         bio_size: bio("bi_iter.bi_size"),
         bio_idx: bio("bi_iter.bi_idx"),
+        bio_next: bio("bi_next"),
         bio_io_vec: bio("bi_io_vec"),
         bio_private: bio("bi_private"),
         bdev_disk: optional("block_device", "bd_disk"),

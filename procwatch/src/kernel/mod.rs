@@ -7,8 +7,10 @@ mod attach;
 pub mod btf;
 mod decode;
 mod iterators;
+mod latency;
 pub mod layout;
 mod limits;
+mod object;
 mod older;
 mod probes;
 mod refusal;
@@ -19,6 +21,7 @@ mod tracer;
 mod usage;
 
 pub use decode::{Decoder, MalformedRecord};
+pub use latency::LatencyMeter;
 pub use layout::LayoutError;
 pub use probes::{Figures, Hook, PROBES, Probe, ProbeState};
 pub use refusal::AttachError;

@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 
 use super::{
-    btf::BtfError, layout::LayoutError, older::kernel_version, probes::Hook, session::BTF_PATH,
+    btf::BtfError, layout::LayoutError, object::BTF_PATH, older::kernel_version, probes::Hook,
 };
 
 /// Why the programs could not be attached. The last words say what to try.

@@ -28,7 +28,9 @@ use super::{
     decode::Decoder,
     iterators::{self, Over},
     layout::{self, Wanted},
-    limits, older,
+    limits,
+    object::BTF_PATH,
+    older,
     probes::{
         ACTIVE_TASKS, Ability, Figures, PER_CPU, PROBES, ProbeState, SETTLE, SOCKET_FILES, SOCKETS,
         TASKS,
@@ -45,8 +47,6 @@ use crate::model::{
     shed::Shed,
     totals::{Counter, Totals},
 };
-
-pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
 /// Bytes of the ring buffer: a power of two, and at least a page. Every page of it counts twice in our
 /// resident set, for it is mapped twice.

@@ -3,7 +3,7 @@
 use std::{io, net::IpAddr};
 
 use aya::{
-    Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned,
+    Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, HashMap, MapData, PerCpuArray, RingBuf, StackTraceMap},
 };
 use procwatch_common::{
@@ -20,12 +20,10 @@ use zerocopy::{FromBytes, FromZeros as _};
 
 use super::{
     attach::{self, refusal},
-    btf::Btf,
-    layout::{self, Wanted},
-    limits,
+    object,
     probes::Hook,
     refusal::AttachError,
-    session::{BTF_PATH, RingBufferSize, take_map},
+    session::{RingBufferSize, take_map},
     stacks::Stacks,
 };
 use crate::{
@@ -80,6 +78,7 @@ const ROWS: &[Row] = &[
     row("pw_trace_signal", "signal_generate", Tells::Signals),
     row("pw_trace_deliver", "signal_deliver", Tells::Signals),
     row("pw_trace_fault", "page_fault_user", Tells::Faults),
+    row("pw_trace_rq_done", "block_rq_complete", Tells::Blocks),
     row("pw_trace_bio_done", "block_bio_complete", Tells::Blocks),
     row("pw_trace_bio", "block_bio_queue", Tells::Blocks),
     row("pw_trace_return", "sys_exit", Tells::Calls),
@@ -149,14 +148,8 @@ impl Tracer {
     /// # Errors
     /// When the host refuses one that no trace can do without; nothing stays attached then.
     pub fn start(options: &TracerOptions) -> Result<Self, AttachError> {
-        limits::raise();
-        let data = std::fs::read(BTF_PATH).map_err(AttachError::NoBtf)?;
-        let types = Btf::parse(data, layout::NAMES).map_err(AttachError::Btf)?;
-        let layout =
-            layout::resolve(&types, 1, 0, Wanted::default()).map_err(AttachError::Layout)?;
-        drop(types);
+        let (layout, btf) = object::known_to_programs()?;
         check(&layout)?;
-        let btf = AyaBtf::from_sys_fs().map_err(|error| AttachError::Load(error.to_string()))?;
         let room = options
             .ring_buffer
             .map_or(RING_BUFFER, RingBufferSize::bytes);

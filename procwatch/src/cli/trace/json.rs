@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::text::End;
 use crate::{
+    cli::histogram::latencies,
     cli::json::rfc3339,
-    model::{device::Histogram, errno, identity::WaitStatus, signal_name},
+    model::{errno, identity::WaitStatus, signal_name},
     trace::{
         calls,
         cause::Cause,
@@ -253,12 +254,4 @@ fn moved(moved: Moved) -> Value {
         "calls": moved.calls,
         "time_ns": moved.time_ns,
     })
-}
-
-fn latencies(histogram: &Histogram) -> Value {
-    let buckets = histogram.0.iter();
-    let rows: Vec<_> = buckets
-        .map(|bucket| json!([bucket.from_ns, bucket.to_ns, bucket.count]))
-        .collect();
-    rows.into()
 }

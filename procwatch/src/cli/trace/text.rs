@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    cli::histogram::bars,
     model::{
         device::Histogram,
         errno,
@@ -482,21 +483,6 @@ fn latencies(out: &mut String, summary: &Summary) {
     for (number, sums) in summary.calls().into_iter().take(ROWS_MAX) {
         row(&calls::label(number), &sums.latencies.buckets());
     }
-}
-
-/// A character a power of two.
-pub fn bars(histogram: &Histogram) -> String {
-    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const POWERS: usize = 36;
-    let mut counts = [0u64; POWERS];
-    for bucket in &histogram.0 {
-        let power = bucket.from_ns.max(1).ilog2() as usize;
-        counts[power.min(POWERS - 1)] += bucket.count;
-    }
-    let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |count: &u64| BARS[(count * 8).div_ceil(most) as usize];
-    let bars: String = counts.iter().map(bar).collect();
-    bars.trim_end().to_owned()
 }
 
 fn others(out: &mut String, end: &End<'_>) {

@@ -1,0 +1,419 @@
+//! How long threads waited for a CPU, had it and were off it, and what block I/O and system calls took: by process, and
+//! of the whole host. Pure.
+
+use hashbrown::HashMap;
+use procwatch_common::latency::{BUCKETS, bucket_start_ns};
+
+use crate::model::{
+    device::{Bucket, Histogram},
+    identity::ProcessId,
+};
+
+/// Names of ended processes that are told apart; what has more is under [`OTHERS`].
+const NAMES_MAX: usize = 4096;
+const OTHERS: &str = "(others)";
+
+/// What takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Ready to run, without a CPU; also when it was pushed off.
+    RunQueue,
+    /// From coming to a CPU to leaving it.
+    OnCpu,
+    /// Asleep, blocked or stopped; the wait for a CPU that follows is not in it.
+    OffCpu,
+    /// Block I/O, from the queue to its end, of the process that queued it.
+    Block,
+    /// From the entry of a system call to its return.
+    Syscall,
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] = [
+        Self::RunQueue,
+        Self::OnCpu,
+        Self::OffCpu,
+        Self::Block,
+        Self::Syscall,
+    ];
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// As machines read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RunQueue => "run_queue",
+            Self::OnCpu => "on_cpu",
+            Self::OffCpu => "off_cpu",
+            Self::Block => "block",
+            Self::Syscall => "syscall",
+        }
+    }
+}
+
+/// How often something took how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// All of it together.
+    pub total_ns: u64,
+    /// In what [`Self::since`] gives, and unless it is new, the end of its bucket.
+    pub longest_ns: u64,
+    /// By bucket; empty for nothing.
+    counts: Box<[u64]>,
+}
+
+impl Spent {
+    pub fn new(total_ns: u64, longest_ns: u64, counts: &[u32; BUCKETS]) -> Self {
+        let has_some = counts.iter().any(|count| *count > 0);
+        Self {
+            total_ns,
+            longest_ns,
+            counts: if has_some {
+                counts.iter().map(|count| u64::from(*count)).collect()
+            } else {
+                Box::default()
+            },
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.total_ns += other.total_ns;
+        self.longest_ns = self.longest_ns.max(other.longest_ns);
+        if self.counts.is_empty() {
+            self.counts.clone_from(&other.counts);
+            return;
+        }
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+    }
+
+    /// What has been added since.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = |place: usize| earlier.counts.get(place).copied().unwrap_or(0);
+        let counts = self.counts.iter().enumerate();
+        let counts: Box<[u64]> = counts
+            .map(|(place, count)| count.saturating_sub(before(place)))
+            .collect();
+        let last = counts.iter().rposition(|count| *count > 0);
+        let longest_ns = match last {
+            None => 0,
+            Some(_) if self.longest_ns > earlier.longest_ns => self.longest_ns,
+            Some(place) => (bucket_start_ns(place + 1) - 1).min(self.longest_ns),
+        };
+        Self {
+            total_ns: self.total_ns.saturating_sub(earlier.total_ns),
+            longest_ns,
+            counts: last.map_or_else(Box::default, |_| counts),
+        }
+    }
+
+    /// Only buckets that hold something, from the shortest; none ends after the longest.
+    pub fn histogram(&self) -> Histogram {
+        let filled = self.counts.iter().enumerate();
+        let filled = filled.filter(|(_, count)| **count > 0);
+        let buckets = filled.map(|(place, count)| {
+            let from_ns = bucket_start_ns(place);
+            Bucket {
+                from_ns,
+                to_ns: bucket_start_ns(place + 1)
+                    .min(self.longest_ns.saturating_add(1))
+                    .max(from_ns + 1),
+                count: *count,
+            }
+        });
+        Histogram(buckets.collect())
+    }
+}
+
+/// What a thread has added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    pub process: ProcessId,
+    pub tid: u32,
+    /// Of the process's leader.
+    pub comm: Box<str>,
+    pub is_kernel_thread: bool,
+    /// It has ended, and was the last of its process.
+    pub is_last: bool,
+    /// By [`Kind`]; of block I/O a thread knows nothing.
+    pub kinds: [Spent; Kind::COUNT],
+}
+
+/// A process, or all of a name that have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub who: Who,
+    pub comm: Box<str>,
+    pub is_kernel_thread: bool,
+    pub kinds: [Spent; Kind::COUNT],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    Process(ProcessId),
+    /// So many processes that have ended.
+    Ended(u64),
+}
+
+impl Row {
+    fn new(who: Who, comm: &str, is_kernel_thread: bool) -> Self {
+        Self {
+            who,
+            comm: comm.into(),
+            is_kernel_thread,
+            kinds: <[Spent; Kind::COUNT]>::default(),
+        }
+    }
+
+    pub fn of(&self, kind: Kind) -> &Spent {
+        &self.kinds[kind as usize]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.kinds.iter().all(|spent| spent.count() == 0)
+    }
+}
+
+/// Adds threads up to processes, and processes that have ended by name.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    /// What ended threads have left, of processes that live.
+    partly_ended: HashMap<ProcessId, Kinds>,
+    /// Since the last [`Self::restart`].
+    ended: HashMap<Box<str>, Row>,
+    /// Processes that have ended, until their block I/O is taken.
+    just_ended: HashMap<ProcessId, Box<str>>,
+    /// What each had come to at the last [`Self::restart`].
+    before: HashMap<ProcessId, Kinds>,
+}
+
+impl Latencies {
+    /// A thread has ended.
+    pub fn end(&mut self, thread: &Measured) {
+        if !thread.is_last {
+            let kinds = self.partly_ended.entry(thread.process).or_default();
+            add(kinds, &thread.kinds);
+            return;
+        }
+        let mut kinds = self
+            .partly_ended
+            .remove(&thread.process)
+            .unwrap_or_default();
+        add(&mut kinds, &thread.kinds);
+        if let Some(before) = self.before.remove(&thread.process) {
+            kinds = since(&kinds, &before);
+            // Of its block I/O nothing is known here.
+            self.before.entry(thread.process).or_default()[Kind::Block as usize] =
+                before[Kind::Block as usize].clone();
+        }
+        let row = self.ended_row(&thread.comm, thread.is_kernel_thread);
+        if let Who::Ended(count) = &mut row.who {
+            *count += 1;
+        }
+        add(&mut row.kinds, &kinds);
+        self.just_ended.insert(thread.process, thread.comm.clone());
+    }
+
+    fn ended_row(&mut self, comm: &str, is_kernel_thread: bool) -> &mut Row {
+        let comm = if self.ended.len() < NAMES_MAX || self.ended.contains_key(comm) {
+            comm
+        } else {
+            OTHERS
+        };
+        self.ended
+            .entry(comm.into())
+            .or_insert_with(|| Row::new(Who::Ended(0), comm, is_kernel_thread))
+    }
+
+    /// What it has come to since the last [`Self::restart`], and the processes whose block I/O is in it for good: it is
+    /// not to be handed over again. `blocks` is what each process has come to since measuring began.
+    pub fn table(
+        &mut self,
+        living: &[Measured],
+        blocks: &[(ProcessId, Box<str>, Spent)],
+    ) -> (Table, Vec<ProcessId>) {
+        const BLOCK: usize = Kind::Block as usize;
+        let mut rows: HashMap<ProcessId, Row> = HashMap::new();
+        for thread in living {
+            let row = rows.entry(thread.process).or_insert_with(|| {
+                let who = Who::Process(thread.process);
+                let mut row = Row::new(who, &thread.comm, thread.is_kernel_thread);
+                if let Some(kinds) = self.partly_ended.get(&thread.process) {
+                    add(&mut row.kinds, kinds);
+                }
+                row
+            });
+            add(&mut row.kinds, &thread.kinds);
+        }
+        let mut taken = Vec::new();
+        for (process, comm, spent) in blocks {
+            let Some(comm_at_end) = self.just_ended.get(process).cloned() else {
+                let row = rows
+                    .entry(*process)
+                    .or_insert_with(|| Row::new(Who::Process(*process), comm, false));
+                row.kinds[BLOCK].add(spent);
+                continue;
+            };
+            let before = self.before.remove(process).unwrap_or_default();
+            self.ended_row(&comm_at_end, false).kinds[BLOCK].add(&spent.since(&before[BLOCK]));
+            taken.push(*process);
+        }
+        self.just_ended.clear();
+        for (process, row) in &mut rows {
+            if let Some(before) = self.before.get(process) {
+                row.kinds = since(&row.kinds, before);
+            }
+        }
+        let ended = self.ended.values().cloned();
+        let rows = rows
+            .into_values()
+            .chain(ended)
+            .filter(|row| !row.is_empty());
+        (Table::new(rows.collect()), taken)
+    }
+
+    /// Counts anew after a table. Of what lives, `table` has what was added since the restart before.
+    pub fn restart(&mut self, table: &Table) {
+        self.ended.clear();
+        let mut before = HashMap::new();
+        for row in &table.rows {
+            if let Who::Process(process) = row.who {
+                let mut kinds = self.before.remove(&process).unwrap_or_default();
+                add(&mut kinds, &row.kinds);
+                before.insert(process, kinds);
+            }
+        }
+        // Who lives and had nothing new has what it had.
+        before.extend(self.before.drain());
+        self.before = before;
+    }
+}
+
+/// By [`Kind`].
+type Kinds = [Spent; Kind::COUNT];
+
+fn add(sum: &mut Kinds, more: &Kinds) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        sum.add(more);
+    }
+}
+
+fn since(kinds: &Kinds, earlier: &Kinds) -> Kinds {
+    std::array::from_fn(|place| kinds[place].since(&earlier[place]))
+}
+
+/// Everybody, and their sum.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    pub rows: Vec<Row>,
+    pub host: Kinds,
+}
+
+impl Table {
+    fn new(rows: Vec<Row>) -> Self {
+        let mut host = Kinds::default();
+        for row in &rows {
+            add(&mut host, &row.kinds);
+        }
+        Self { rows, host }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: ProcessId = ProcessId::new(7, 1);
+
+    fn spent(durations: &[u64]) -> Spent {
+        let mut counts = [0; BUCKETS];
+        for duration in durations {
+            counts[procwatch_common::latency::bucket(*duration)] += 1;
+        }
+        let longest = durations.iter().copied().max().unwrap_or(0);
+        Spent::new(durations.iter().sum(), longest, &counts)
+    }
+
+    fn thread(tid: u32, waits: &[u64]) -> Measured {
+        let mut kinds = Kinds::default();
+        kinds[Kind::RunQueue as usize] = spent(waits);
+        Measured {
+            process: ME,
+            tid,
+            comm: "me".into(),
+            is_kernel_thread: false,
+            is_last: false,
+            kinds,
+        }
+    }
+
+    fn waits(table: &Table) -> (u64, u64) {
+        let spent = &table.host[Kind::RunQueue as usize];
+        (spent.count(), spent.total_ns)
+    }
+
+    #[test]
+    fn a_duration_lies_in_its_bucket() {
+        use procwatch_common::latency::bucket;
+        for duration in [0, 127, 128, 511, 512, 1000, 4_000_000, 1 << 35, u64::MAX] {
+            let place = bucket(duration);
+            assert!(bucket_start_ns(place) <= duration, "{duration}");
+            if place + 1 < BUCKETS {
+                assert!(duration < bucket_start_ns(place + 1), "{duration}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_of_a_process_are_one_row_whether_or_not_they_have_ended() {
+        let mut latencies = Latencies::default();
+        latencies.end(&thread(8, &[1000]));
+        let (table, _) = latencies.table(&[thread(7, &[2000, 3000])], &[]);
+        assert_eq!(table.rows.len(), 1);
+        assert_eq!(waits(&table), (3, 6000));
+        latencies.end(&Measured {
+            is_last: true,
+            ..thread(7, &[2000, 3000])
+        });
+        let (table, _) = latencies.table(&[], &[]);
+        assert_eq!(table.rows[0].who, Who::Ended(1));
+        assert_eq!(waits(&table), (3, 6000));
+    }
+
+    #[test]
+    fn nothing_is_told_twice_or_left_out_over_intervals() {
+        let mut latencies = Latencies::default();
+        let mut block = spent(&[500]);
+        let blocks = |block: &Spent| vec![(ME, "me".into(), block.clone())];
+        let (first, _) = latencies.table(&[thread(7, &[1000])], &blocks(&block));
+        assert_eq!(waits(&first), (1, 1000));
+        latencies.restart(&first);
+        let (second, _) = latencies.table(&[thread(7, &[1000])], &blocks(&block));
+        assert!(second.rows.is_empty());
+        latencies.restart(&second);
+        block.add(&spent(&[700]));
+        latencies.end(&Measured {
+            is_last: true,
+            ..thread(7, &[1000, 5000])
+        });
+        let (third, taken) = latencies.table(&[], &blocks(&block));
+        assert_eq!(taken, [ME]);
+        assert_eq!(waits(&third), (1, 5000));
+        assert_eq!(third.host[Kind::Block as usize].total_ns, 700);
+        latencies.restart(&third);
+        let (last, _) = latencies.table(&[], &[]);
+        assert!(last.rows.is_empty());
+    }
+
+    #[test]
+    fn a_histogram_ends_with_the_longest() {
+        let histogram = spent(&[1000, 1030]).histogram();
+        assert_eq!(histogram.0.last().unwrap().to_ns, 1031);
+        assert_eq!(histogram.p99_ns(), Some(1030));
+    }
+}
