@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 use procwatch_tests::{
+    loop_device::{self, Backing},
     procwatch,
     record::{array, number, text},
     skip::{figure, has_ebpf, program},
@@ -143,6 +144,36 @@ fn bytes_are_those_that_were_moved() {
     // In order.
     let times = lines.iter().filter_map(|line| line["time"].as_str());
     assert!(times.is_sorted(), "not in order of time");
+}
+
+#[test]
+fn block_io_is_told_request_by_request() {
+    if !has_ebpf() {
+        return;
+    }
+    loop_device::with(Backing::Memory, 4 << 20, |device| {
+        let from = format!("if={}", device.path());
+        let to = format!("of={}", device.path());
+        for (way, operation) in [
+            ([from.as_str(), "of=/dev/null", "iflag=direct"], "read"),
+            (["if=/dev/zero", to.as_str(), "oflag=direct"], "write"),
+        ] {
+            let mut command = vec!["dd", "bs=8192", "count=200"];
+            command.extend(way);
+            let lines = traced(&["--kind", "block"], &command);
+            let told: Vec<_> = lines
+                .iter()
+                .filter(|line| line["type"] == "block")
+                .collect();
+            assert_eq!(told.len(), 200, "{operation}");
+            for (place, line) in told.iter().enumerate() {
+                assert_eq!(line["operation"], operation);
+                assert_eq!(number(line, "bytes"), 8192);
+                assert_eq!(number(line, "sector"), place as u64 * 16);
+                assert!(number(line, "duration_ns") > 0);
+            }
+        }
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use procwatch_common::trace::{TraceKind, TraceLoss, TracedBlockRecord};
 
-use crate::{kernel::Bio, stream, threads};
+use crate::{completion::Completion, kernel::Bio, stream, threads};
 
 /// By the address of the bio.
 #[map]
@@ -43,18 +43,30 @@ fn try_queue(bio: Option<Bio>) -> Option<()> {
     Some(())
 }
 
+/// Most devices complete whole requests, and of their bios the kernel tells nothing.
+#[btf_tracepoint(function = "block_rq_complete")]
+pub fn pw_trace_rq_done(context: BtfTracePointContext) -> i32 {
+    let completion = Completion::argument(&context);
+    let now_ns = stream::now_ns();
+    let status = u32::from(completion.has_failed);
+    completion.each_bio(|bio| {
+        done(bio, now_ns, status);
+    });
+    0
+}
+
+/// What ends without ever having become a request.
 #[btf_tracepoint(function = "block_bio_complete")]
 pub fn pw_trace_bio_done(context: BtfTracePointContext) -> i32 {
-    try_done(Bio::new(context.arg::<*const u8>(1)));
+    if let Some(bio) = Bio::new(context.arg::<*const u8>(1)) {
+        done(bio.address(), stream::now_ns(), u32::from(bio.status()));
+    }
     0
 }
 
 #[inline(always)]
-fn try_done(bio: Option<Bio>) -> Option<()> {
-    let bio = bio?;
-    let request = REQUESTS.get_ptr(bio.address())?;
-    let status = u32::from(bio.status());
-    let now_ns = stream::now_ns();
+fn done(bio: u64, now_ns: u64, status: u32) -> Option<()> {
+    let request = REQUESTS.get_ptr(bio)?;
     stream::emit(TraceLoss::Block, |record: *mut TracedBlockRecord| {
         // SAFETY: reserved, and written whole; the entry is alive.
         unsafe {
@@ -63,6 +75,6 @@ fn try_done(bio: Option<Bio>) -> Option<()> {
             (*record).status = status;
         }
     });
-    let _ = REQUESTS.remove(bio.address());
+    let _ = REQUESTS.remove(bio);
     Some(())
 }
