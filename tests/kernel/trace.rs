@@ -259,6 +259,55 @@ fn a_file_for_perfetto_has_every_thread_on_a_track_of_its_own() {
 }
 
 #[test]
+fn a_page_has_all_that_happened_in_it_and_nothing_that_breaks_it() {
+    if !has_ebpf() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("trace.html");
+    let ended = procwatch::run(&[
+        "trace",
+        "--format",
+        "html",
+        "--output",
+        argument(&output),
+        "--",
+        "/bin/sh",
+        "-c",
+        "cat '/does/not/</script><script>alert(1)</script>'; sleep 0.05",
+    ]);
+    assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
+    let page = std::fs::read_to_string(&output).expect("a page");
+    let begin = "<script id=\"data\" type=\"application/json\">";
+    let (_, rest) = page.split_once(begin).expect("the data");
+    let (data, rest) = rest.split_once("</script>").expect("its end");
+    let data: Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(
+        rest.matches("</script>").count(),
+        1,
+        "the page's own script"
+    );
+    let events = array(&data, "events").iter().skip(1);
+    let calls = events.filter(|event| event[0] == "syscall").count() as u64;
+    let counted: u64 = counted(&data["summary"])
+        .values()
+        .map(|(calls, _)| calls)
+        .sum();
+    // What ends a thread does not return, and is no slice.
+    let ends = array(&data["summary"], "threads").len() as u64;
+    assert!(
+        (counted - ends..=counted).contains(&calls),
+        "{calls} on the page, {counted} in the sums"
+    );
+    let is_there = array(&data, "events").iter().any(|event| {
+        event[6]
+            .as_str()
+            .is_some_and(|what| what.contains("<script>alert(1)"))
+    });
+    assert!(is_there, "the path is told as it is");
+}
+
+#[test]
 fn who_lives_is_traced_by_pid_and_goes_on() {
     if !has_ebpf() {
         return;

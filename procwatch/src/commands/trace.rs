@@ -21,6 +21,7 @@ use crate::{
         trace::{
             json, perfetto,
             text::{self, End, Style},
+            timeline::Timeline,
         },
     },
     collector::Now,
@@ -76,6 +77,7 @@ pub(super) fn run(args: &TraceArgs, collection: &CollectionArgs, config: &Config
         },
         names: Names::default(),
         summary: Summary::default(),
+        timeline: Timeline::default(),
         start: Now::read(),
     };
     let threads = match &held {
@@ -83,9 +85,7 @@ pub(super) fn run(args: &TraceArgs, collection: &CollectionArgs, config: &Config
         None => trace.begin_those_asked_for()?,
     };
     let _confined = confinement.collecting();
-    if args.format == TraceFormat::Perfetto {
-        trace.begin_file().context("writing the trace")?;
-    }
+    trace.begin_file().context("writing the trace")?;
     notice(format_args!(
         "ready: tracing {threads} thread{}",
         if threads == 1 { "" } else { "s" }
@@ -114,17 +114,45 @@ struct Trace<'a> {
     style: Style,
     names: Names,
     summary: Summary,
+    timeline: Timeline,
     start: Now,
 }
 
 impl Trace<'_> {
-    /// With the names of those that are there.
+    /// What stands before the first record.
     fn begin_file(&mut self) -> io::Result<()> {
-        perfetto::begin(&mut self.out)?;
-        for thread in self.summary.threads() {
-            perfetto::write_name(&mut self.out, thread.pid, thread.tid, &thread.comm)?;
+        match self.args.format {
+            TraceFormat::Text | TraceFormat::Json => Ok(()),
+            TraceFormat::Html => {
+                let title = self.title();
+                self.timeline.begin(&mut self.out, &title)
+            }
+            TraceFormat::Perfetto => {
+                perfetto::begin(&mut self.out)?;
+                for thread in self.summary.threads() {
+                    perfetto::write_name(&mut self.out, thread.pid, thread.tid, &thread.comm)?;
+                }
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    /// What is traced, as it was asked for. Of a command the name alone: its arguments may be secrets.
+    fn title(&self) -> String {
+        let args = self.args;
+        let mut asked: Vec<String> = args.pid.iter().map(|pid| format!("pid {pid}")).collect();
+        asked.extend(args.name.iter().map(|name| terminal(name).into_owned()));
+        asked.extend(
+            args.cgroup
+                .iter()
+                .map(|cgroup| terminal(&cgroup.display().to_string()).into_owned()),
+        );
+        asked.extend(
+            args.command
+                .first()
+                .map(|command| terminal(&command.to_string_lossy()).into_owned()),
+        );
+        format!("What {} did", asked.join(", "))
     }
 
     /// The program that waits to begin.
@@ -266,6 +294,7 @@ impl Trace<'_> {
             style,
             names,
             summary,
+            timeline,
             start,
         } = self;
         let taken = tracer.drain(AT_ONCE, |mut record| {
@@ -286,6 +315,7 @@ impl Trace<'_> {
                     TraceFormat::Perfetto => {
                         perfetto::write(&mut *out, &record, comm, names, start.boot_ns)
                     }
+                    TraceFormat::Html => timeline.write(&mut *out, &record, names, start.boot_ns),
                     TraceFormat::Json => {
                         let wall_ns = now.wall_at(record.time_ns);
                         write_json(&mut *out, &json::line(&record, comm, names, wall_ns))
@@ -339,6 +369,7 @@ impl Trace<'_> {
             TraceFormat::Text => self
                 .out
                 .write_all(text::summary(&end, self.style).as_bytes()),
+            TraceFormat::Html => self.timeline.finish(&mut self.out, &end),
             TraceFormat::Perfetto => perfetto::finish(&mut self.out, &end),
             TraceFormat::Json => write_json(&mut self.out, &json::summary(&end))
                 .and_then(|()| self.out.write_all(b"\n")),
@@ -371,7 +402,8 @@ fn is_wanted(args: &TraceArgs, record: &Record) -> bool {
     let kind = json::kind(record);
     let is_of_kind = if args.kind.is_empty() {
         // With stacks it is asked for where threads block; on a track they take up no line.
-        let shows_off_cpu = args.stacks || args.format == TraceFormat::Perfetto;
+        let shows_off_cpu =
+            args.stacks || matches!(args.format, TraceFormat::Html | TraceFormat::Perfetto);
         kind != "fault" && (kind != "off_cpu" || shows_off_cpu)
     } else {
         args.kind.iter().any(|wanted| wanted.name() == kind)

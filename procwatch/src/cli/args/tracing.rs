@@ -39,8 +39,8 @@ pub struct TraceArgs {
     /// End after this long, such as 10s; else at Ctrl-C, or when all have ended.
     #[arg(long, short, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
-    /// One line for each thing, as text for people or one JSON object; or a file for ui.perfetto.dev and
-    /// chrome://tracing, which has off_cpu in it.
+    /// One line for each thing, as text for people or one JSON object; or, with off_cpu in it, a page with a timeline for
+    /// any browser, or a file for ui.perfetto.dev and chrome://tracing.
     #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
     pub format: TraceFormat,
     /// Write to this file, and not to standard output.
@@ -58,7 +58,9 @@ pub enum TraceFormat {
     Text,
     /// For programs.
     Json,
-    /// For those two.
+    /// For a browser, self-contained.
+    Html,
+    /// For ui.perfetto.dev and chrome://tracing.
     Perfetto,
 }
 
