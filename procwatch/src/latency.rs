@@ -2,7 +2,6 @@
 //! of the whole host. Pure.
 
 use hashbrown::HashMap;
-use procwatch_common::latency::{BUCKETS, bucket_start_ns};
 
 use crate::model::{
     device::{Bucket, Histogram},
@@ -57,74 +56,44 @@ pub struct Spent {
     pub total_ns: u64,
     /// In what [`Self::since`] gives, and unless it is new, the end of its bucket.
     pub longest_ns: u64,
-    /// By bucket; empty for nothing.
-    counts: Box<[u64]>,
+    /// Whole buckets.
+    pub counts: Histogram,
 }
 
 impl Spent {
-    pub fn new(total_ns: u64, longest_ns: u64, counts: &[u32; BUCKETS]) -> Self {
-        let has_some = counts.iter().any(|count| *count > 0);
-        Self {
-            total_ns,
-            longest_ns,
-            counts: if has_some {
-                counts.iter().map(|count| u64::from(*count)).collect()
-            } else {
-                Box::default()
-            },
-        }
-    }
-
     pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.count()
     }
 
     pub fn add(&mut self, other: &Self) {
         self.total_ns += other.total_ns;
         self.longest_ns = self.longest_ns.max(other.longest_ns);
-        if self.counts.is_empty() {
-            self.counts.clone_from(&other.counts);
-            return;
-        }
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
-            *count += more;
-        }
+        self.counts.add(&other.counts);
     }
 
     /// What has been added since.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let before = |place: usize| earlier.counts.get(place).copied().unwrap_or(0);
-        let counts = self.counts.iter().enumerate();
-        let counts: Box<[u64]> = counts
-            .map(|(place, count)| count.saturating_sub(before(place)))
-            .collect();
-        let last = counts.iter().rposition(|count| *count > 0);
-        let longest_ns = match last {
+        let counts = self.counts.since(&earlier.counts);
+        let longest_ns = match counts.0.last() {
             None => 0,
             Some(_) if self.longest_ns > earlier.longest_ns => self.longest_ns,
-            Some(place) => (bucket_start_ns(place + 1) - 1).min(self.longest_ns),
+            Some(last) => (last.to_ns - 1).min(self.longest_ns),
         };
         Self {
             total_ns: self.total_ns.saturating_sub(earlier.total_ns),
             longest_ns,
-            counts: last.map_or_else(Box::default, |_| counts),
+            counts,
         }
     }
 
-    /// Only buckets that hold something, from the shortest; none ends after the longest.
+    /// As it is shown: no bucket ends after the longest.
     pub fn histogram(&self) -> Histogram {
-        let filled = self.counts.iter().enumerate();
-        let filled = filled.filter(|(_, count)| **count > 0);
-        let buckets = filled.map(|(place, count)| {
-            let from_ns = bucket_start_ns(place);
-            Bucket {
-                from_ns,
-                to_ns: bucket_start_ns(place + 1)
-                    .min(self.longest_ns.saturating_add(1))
-                    .max(from_ns + 1),
-                count: *count,
-            }
+        let end_ns = self.longest_ns.saturating_add(1);
+        let buckets = self.counts.0.iter();
+        let buckets = buckets.map(|bucket| Bucket {
+            to_ns: bucket.to_ns.min(end_ns).max(bucket.from_ns + 1),
+            ..*bucket
         });
         Histogram(buckets.collect())
     }
@@ -330,13 +299,22 @@ mod tests {
 
     const ME: ProcessId = ProcessId::new(7, 1);
 
+    /// In buckets of a thousand.
     fn spent(durations: &[u64]) -> Spent {
-        let mut counts = [0; BUCKETS];
+        let mut spent = Spent::default();
         for duration in durations {
-            counts[procwatch_common::latency::bucket(*duration)] += 1;
+            let from_ns = duration / 1000 * 1000;
+            spent.add(&Spent {
+                total_ns: *duration,
+                longest_ns: *duration,
+                counts: Histogram(vec![Bucket {
+                    from_ns,
+                    to_ns: from_ns + 1000,
+                    count: 1,
+                }]),
+            });
         }
-        let longest = durations.iter().copied().max().unwrap_or(0);
-        Spent::new(durations.iter().sum(), longest, &counts)
+        spent
     }
 
     fn thread(tid: u32, waits: &[u64]) -> Measured {
@@ -355,18 +333,6 @@ mod tests {
     fn waits(table: &Table) -> (u64, u64) {
         let spent = &table.host[Kind::RunQueue as usize];
         (spent.count(), spent.total_ns)
-    }
-
-    #[test]
-    fn a_duration_lies_in_its_bucket() {
-        use procwatch_common::latency::bucket;
-        for duration in [0, 127, 128, 511, 512, 1000, 4_000_000, 1 << 35, u64::MAX] {
-            let place = bucket(duration);
-            assert!(bucket_start_ns(place) <= duration, "{duration}");
-            if place + 1 < BUCKETS {
-                assert!(duration < bucket_start_ns(place + 1), "{duration}");
-            }
-        }
     }
 
     #[test]
@@ -412,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_histogram_ends_with_the_longest() {
-        let histogram = spent(&[1000, 1030]).histogram();
+        let histogram = spent(&[100, 1030]).histogram();
         assert_eq!(histogram.0.last().unwrap().to_ns, 1031);
         assert_eq!(histogram.p99_ns(), Some(1030));
     }

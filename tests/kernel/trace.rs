@@ -343,6 +343,29 @@ fn who_lives_is_traced_by_pid_and_goes_on() {
 }
 
 #[test]
+fn a_filter_shows_what_matches_alone() {
+    if !has_ebpf() {
+        return;
+    }
+    let filter = "syscall == openat and file == null and error == ENOENT";
+    let command = ["/bin/sh", "-c", "cat /does/not/exist; true"];
+    let lines = traced(&["--filter", filter], &command);
+    let (summary, shown) = lines.split_last().expect("a summary");
+    let failed = counted(summary)["openat"].1;
+    assert_eq!(
+        shown.len() as u64,
+        failed,
+        "all that failed, and nothing else"
+    );
+    for line in shown {
+        assert_eq!(
+            (&line["syscall"], &line["error"]),
+            (&"openat".into(), &"ENOENT".into())
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_traced_is_said() {
     for (arguments, expected) in [
         (&["trace"][..], "nothing to trace; say --pid"),
@@ -359,6 +382,10 @@ fn what_cannot_be_traced_is_said() {
             "there is no program \"procwatch-no-such\"",
         ),
         (&["trace", "--pid", "1", "--", "ls"], "cannot be used with"),
+        (
+            &["trace", "--filter", "duration > 5", "--", "ls"],
+            "unknown field \"duration\"",
+        ),
         (
             &["trace", "--syscall", "frob", "--", "ls"],
             "no such system call",

@@ -31,6 +31,7 @@ use crate::{
     model::{escape::terminal, redact::Redactor},
     trace::{
         calls,
+        field::{self, TraceRow},
         names::{Lookup, Names},
         record::{Record, What},
         summary::Summary,
@@ -303,11 +304,11 @@ impl Trace<'_> {
                 names.learn(record.pid, call, &mut Proc);
             }
             // Before its end is in the sums, for it has no name afterwards.
-            if failure.is_none() && is_wanted(args, &record) {
-                let comm = match &record.what {
-                    What::Born(born) => &born.comm,
-                    _ => summary.comm(record.tid),
-                };
+            let comm = match &record.what {
+                What::Born(born) => &born.comm,
+                _ => summary.comm(record.tid),
+            };
+            if failure.is_none() && is_wanted(args, &record, comm, names) {
                 failure = match args.format {
                     TraceFormat::Text => out.write_all(
                         text::line(&record, comm, names, start.boot_ns, *style).as_bytes(),
@@ -395,7 +396,7 @@ fn redact(record: &mut Record, redactor: Option<&Redactor>) {
     }
 }
 
-fn is_wanted(args: &TraceArgs, record: &Record) -> bool {
+fn is_wanted(args: &TraceArgs, record: &Record, comm: &str, names: &Names) -> bool {
     if args.summary {
         return false;
     }
@@ -409,13 +410,7 @@ fn is_wanted(args: &TraceArgs, record: &Record) -> bool {
         args.kind.iter().any(|wanted| wanted.name() == kind)
     };
     let is_slow = args.slower.is_none_or(|least| {
-        let duration_ns = match &record.what {
-            What::Call(call) => call.duration_ns(record.time_ns),
-            What::OffCpu(off) => Some(record.time_ns.saturating_sub(off.since_ns)),
-            What::Block(block) => Some(record.time_ns.saturating_sub(block.queued_ns)),
-            _ => None,
-        };
-        duration_ns.is_some_and(|duration| u128::from(duration) >= least.as_nanos())
+        field::duration_ns(record).is_some_and(|duration| u128::from(duration) >= least.as_nanos())
     });
     let is_call_wanted = match &record.what {
         What::Call(call) => {
@@ -425,5 +420,16 @@ fn is_wanted(args: &TraceArgs, record: &Record) -> bool {
         }
         _ => args.syscall.is_empty() && !args.errors,
     };
-    is_of_kind && is_slow && is_call_wanted
+    let matches = || {
+        let row = TraceRow {
+            record,
+            kind,
+            comm,
+            names,
+        };
+        args.filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(&row))
+    };
+    is_of_kind && is_slow && is_call_wanted && matches()
 }

@@ -7,7 +7,10 @@ use aya::{
     maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
 };
 use procwatch_common::{
-    latency::{Durations, LatencyHeader, LatencyLoss, LatencyRecord, ProcessBlock, ThreadKind},
+    latency::{
+        Durations, LatencyHeader, LatencyLoss, LatencyRecord, ProcessBlock, ThreadKind,
+        bucket_start_ns,
+    },
     layout::ABSENT,
     totals::RawProcessId,
     trace::SYSCALLS_MAX,
@@ -24,7 +27,11 @@ use super::{
 };
 use crate::{
     latency::{Kind, Measured, Spent},
-    model::{facts::kernel_text, identity::ProcessId},
+    model::{
+        device::{Bucket, Histogram},
+        facts::kernel_text,
+        identity::ProcessId,
+    },
 };
 
 /// Room for 8,000 threads that end before anybody looks.
@@ -257,5 +264,34 @@ fn text(bytes: &[u8]) -> Box<str> {
 }
 
 fn spent(raw: &Durations) -> Spent {
-    Spent::new(raw.total_ns, raw.longest_ns, &raw.counts)
+    let filled = raw.counts.iter().enumerate();
+    let filled = filled.filter(|(_, count)| **count > 0);
+    let buckets = filled.map(|(place, count)| Bucket {
+        from_ns: bucket_start_ns(place),
+        to_ns: bucket_start_ns(place + 1),
+        count: u64::from(*count),
+    });
+    Spent {
+        total_ns: raw.total_ns,
+        longest_ns: raw.longest_ns,
+        counts: Histogram(buckets.collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use procwatch_common::latency::{BUCKETS, bucket};
+
+    use super::*;
+
+    #[test]
+    fn a_duration_lies_in_its_bucket() {
+        for duration in [0, 127, 128, 511, 512, 1000, 4_000_000, 1 << 35, u64::MAX] {
+            let place = bucket(duration);
+            assert!(bucket_start_ns(place) <= duration, "{duration}");
+            if place + 1 < BUCKETS {
+                assert!(duration < bucket_start_ns(place + 1), "{duration}");
+            }
+        }
+    }
 }

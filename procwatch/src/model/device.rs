@@ -1,5 +1,7 @@
 //! Block devices: what they were asked for, and how long they took over it.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 /// A device with a request queue, since collection began.
@@ -113,6 +115,32 @@ impl Histogram {
         Self(added.collect())
     }
 
+    /// Both together. Where both have a bucket, it begins and ends alike in both.
+    pub fn add(&mut self, other: &Self) {
+        let mut sum = Vec::with_capacity(self.0.len().max(other.0.len()));
+        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
+            sum.push(match a.from_ns.cmp(&b.from_ns) {
+                Ordering::Less => **a,
+                Ordering::Greater => **b,
+                Ordering::Equal => Bucket {
+                    count: a.count + b.count,
+                    ..**a
+                },
+            });
+            let (from_a, from_b) = (a.from_ns, b.from_ns);
+            if from_a <= from_b {
+                ours.next();
+            }
+            if from_b <= from_a {
+                theirs.next();
+            }
+        }
+        sum.extend(ours);
+        sum.extend(theirs);
+        self.0 = sum;
+    }
+
     pub fn count(&self) -> u64 {
         self.0.iter().map(|bucket| bucket.count).sum()
     }
@@ -177,5 +205,8 @@ mod tests {
         let after = histogram(&[(1, 2, 5), (2, 3, 4), (4, 5, 3)]);
         assert_eq!(after.since(&before), histogram(&[(2, 3, 4), (4, 5, 2)]));
         assert_eq!(after.since(&Histogram::default()), after);
+        let mut sum = before.clone();
+        sum.add(&after.since(&before));
+        assert_eq!(sum, after);
     }
 }

@@ -25,7 +25,7 @@ mod properties;
 
 use std::{fmt, str::FromStr};
 
-pub use column::Column;
+pub use column::{Column, remedy_among};
 use expression::Expression;
 
 use super::{field::Field, host_field::HostField};

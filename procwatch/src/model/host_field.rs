@@ -1,6 +1,6 @@
 //! The host's own figures by name, as rules compare them.
 
-use super::{escape::quoted, sample::State, snapshot::Snapshot, units::Unit};
+use super::{filter::remedy_among, sample::State, snapshot::Snapshot, units::Unit};
 
 /// One figure of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,19 +124,7 @@ impl HostField {
 
 /// What to try instead of a name that nothing of the host has.
 pub(super) fn remedy_for(name: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    let names = HostField::ALL.map(HostField::name);
-    // The distance takes time by the product of both lengths, and the name is anyone's text.
-    let nearest = names
-        .into_iter()
-        .filter(|_| name.len() < 64)
-        .map(|known| (strsim::osa_distance(&name, known), known))
-        .filter(|(distance, _)| *distance <= (name.len() / 3).clamp(1, 3))
-        .min();
-    match nearest {
-        Some((_, nearest)) => format!("did you mean {}?", quoted(nearest)),
-        None => format!("of the host there are {}", names.join(", ")),
-    }
+    remedy_among(name, &HostField::ALL.map(HostField::name), "of the host")
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The arguments of the commands that attach programs of their own.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr as _, time::Duration};
 
 use clap::{Args, ValueEnum};
 
 use super::{TextFormat, number};
-use crate::{config::parse_interval, latency::Kind, model::units::parse_duration};
+use crate::{
+    config::parse_interval, latency::Kind, model::units::parse_duration, trace::field::TraceFilter,
+};
 
 #[derive(Debug, Args)]
 pub struct TraceArgs {
@@ -27,6 +29,9 @@ pub struct TraceArgs {
     /// Of system calls, show only those that failed.
     #[arg(long)]
     pub errors: bool,
+    /// Show only what matches, such as 'file ~ "/etc" and duration_ns > 1ms'; fields are those of JSON.
+    #[arg(long, short, value_name = "EXPR", value_parser = TraceFilter::from_str)]
+    pub filter: Option<TraceFilter>,
     /// Show only what took at least this long, such as 10ms.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub slower: Option<Duration>,

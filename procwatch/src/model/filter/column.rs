@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::pattern::Pattern;
 use crate::model::{
+    escape::quoted,
     field::{self, Field, Kind, Value},
     host_field::{self, HostField},
     snapshot::{ProcessView, Snapshot},
@@ -25,9 +26,28 @@ pub trait Column: Copy + PartialEq + fmt::Debug + Sized + 'static {
     fn value<'a>(self, of: &Self::Of<'a>) -> Value<'a>;
     /// What to try instead of a name that nothing has.
     fn remedy_for(name: &str) -> String;
+    /// Of those that are searched.
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "patterns are of this room alone")]
-    fn finds(pattern: &Pattern, of: &Self::Of<'_>) -> bool;
+    fn finds(_pattern: &Pattern, _of: &Self::Of<'_>) -> bool {
+        false
+    }
+}
+
+/// What to try instead of a name that none of these is; `of` says whose they are.
+pub fn remedy_among(name: &str, names: &[&'static str], of: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    // The distance takes time by the product of both lengths, and the name is anyone's text.
+    let nearest = names
+        .iter()
+        .filter(|_| name.len() < 64)
+        .map(|known| (strsim::osa_distance(&name, known), known))
+        .filter(|(distance, _)| *distance <= (name.len() / 3).clamp(1, 3))
+        .min();
+    match nearest {
+        Some((_, nearest)) => format!("did you mean {}?", quoted(nearest)),
+        None => format!("{of} there are {}", names.join(", ")),
+    }
 }
 
 impl Column for Field {
@@ -99,10 +119,5 @@ impl Column for HostField {
 
     fn remedy_for(name: &str) -> String {
         host_field::remedy_for(name)
-    }
-
-    #[expect(private_interfaces, reason = "patterns are of this room alone")]
-    fn finds(_: &Pattern, _: &Snapshot) -> bool {
-        false
     }
 }
