@@ -63,7 +63,7 @@ pub enum LatencyLoss {
     Thread = 0,
     /// What an ended thread had added up found no room in the ring buffer.
     Ended = 1,
-    /// The map of block I/O under way was full: a request is not timed.
+    /// The map of block I/O under way was full, or a request was merged of too many parts: some are not timed.
     Request = 2,
     /// The map of processes' block I/O was full.
     Process = 3,

@@ -46,7 +46,7 @@ pub enum TraceLoss {
     Block = 7,
     /// The map of threads was full: a thread goes on untraced.
     Thread = 8,
-    /// The map of block I/O under way was full: a request goes untold.
+    /// The map of block I/O under way was full, or a request was merged of too many parts: some go untold.
     Request = 9,
     /// The map of what found no room elsewhere was full too: calls that are in no sum.
     Overflow = 10,

@@ -4,8 +4,8 @@ use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::kernel::{layout, probe};
 
-/// What a request is merged of at most; what comes after is told when nothing is.
-const BIOS_MAX: usize = 256;
+/// Bios of a request that are looked at: older verifiers follow every way through them.
+const BIOS_MAX: usize = 24;
 
 /// A request, or the first part of it, that `block_rq_complete` passes.
 pub struct Completion {
@@ -25,23 +25,24 @@ impl Completion {
         }
     }
 
-    /// Lets `each` have the address of every bio that is over with it.
+    /// Lets `each` have the address of every bio that is over with it. False when there were more than that.
     #[inline(always)]
-    pub fn each_bio(&self, mut each: impl FnMut(u64)) {
+    pub fn each_bio(&self, mut each: impl FnMut(u64)) -> bool {
         let mut bio: u64 = probe(self.request, layout!(request_bio));
         let mut left = self.bytes;
         for _ in 0..BIOS_MAX {
             if bio == 0 {
-                return;
+                return true;
             }
             let bytes: u32 = probe(bio, layout!(bio_size));
             if bytes > left {
-                return;
+                return true;
             }
             left -= bytes;
             let next = probe(bio, layout!(bio_next));
             each(bio);
             bio = next;
         }
+        bio == 0
     }
 }

@@ -343,6 +343,45 @@ fn who_lives_is_traced_by_pid_and_goes_on() {
 }
 
 #[test]
+fn a_trace_that_loses_records_ends_and_its_sums_are_whole() {
+    if !has_ebpf() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("trace");
+    let ended = procwatch::run(&[
+        "--ring-buffer",
+        "4KiB",
+        "trace",
+        "--summary",
+        "--format",
+        "json",
+        "--output",
+        argument(&output),
+        "--",
+        "dd",
+        "if=/dev/zero",
+        "of=/dev/null",
+        "bs=1",
+        "count=50000",
+    ]);
+    assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
+    let lines = std::fs::read_to_string(&output).expect("what was traced");
+    let summary: Value = serde_json::from_str(lines.trim_end()).expect("JSON");
+    assert!(
+        number(&summary["loss"], "syscall") > 0,
+        "{}",
+        summary["loss"]
+    );
+    let counted = counted(&summary);
+    // Beside those of the copying: the loader's, and what dd says at its end.
+    for call in ["read", "write"] {
+        let calls = counted[call].0;
+        assert!((50_000..50_100).contains(&calls), "{call}: {calls}");
+    }
+}
+
+#[test]
 fn a_filter_shows_what_matches_alone() {
     if !has_ebpf() {
         return;

@@ -71,9 +71,12 @@ fn try_queue(bio: Option<Bio>) -> Option<()> {
 #[btf_tracepoint(function = "block_rq_complete")]
 pub fn pw_latency_rq_d(context: BtfTracePointContext) -> i32 {
     let now_ns = now_ns();
-    Completion::argument(&context).each_bio(|bio| {
+    let is_whole = Completion::argument(&context).each_bio(|bio| {
         done(bio, now_ns);
     });
+    if !is_whole {
+        losses::count(LatencyLoss::Request);
+    }
     0
 }
 

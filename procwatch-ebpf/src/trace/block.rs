@@ -49,9 +49,13 @@ pub fn pw_trace_rq_done(context: BtfTracePointContext) -> i32 {
     let completion = Completion::argument(&context);
     let now_ns = stream::now_ns();
     let status = u32::from(completion.has_failed);
-    completion.each_bio(|bio| {
-        done(bio, now_ns, status);
+    let mut is_ours = false;
+    let is_whole = completion.each_bio(|bio| {
+        is_ours |= done(bio, now_ns, status).is_some();
     });
+    if !is_whole && is_ours {
+        stream::count_loss(TraceLoss::Request);
+    }
     0
 }
 

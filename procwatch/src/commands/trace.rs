@@ -42,6 +42,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(5);
 /// Records that are taken before somebody looks whether it is to end.
 const AT_ONCE: u64 = 100_000;
+/// Between two looks for threads of whose end there was no room to tell.
+const LOOK: Duration = Duration::from_millis(500);
 /// Rounds in which threads are looked for that were born while others were: each finds fewer.
 const ROUNDS_MAX: usize = 20;
 
@@ -262,12 +264,17 @@ impl Trace<'_> {
                 .args
                 .duration
                 .map(|span| tokio::time::Instant::now() + span);
+            let mut looked = tokio::time::Instant::now();
             loop {
                 let pause = if self.drain()? == AT_ONCE {
                     Duration::ZERO
                 } else {
                     TICK
                 };
+                if pause == TICK && looked.elapsed() >= LOOK {
+                    self.end_untold()?;
+                    looked = tokio::time::Instant::now();
+                }
                 if self.summary.living() == 0 {
                     return Ok(());
                 }
@@ -282,6 +289,20 @@ impl Trace<'_> {
                 }
             }
         })
+    }
+
+    /// Ends those of whose end there was no room to tell.
+    fn end_untold(&mut self) -> super::Result<()> {
+        let living = self.summary.living_tids().into_iter();
+        let gone: Vec<u32> = living.filter(|tid| !self.tracer.is_traced(*tid)).collect();
+        // What told of their ends has been told before they were gone.
+        if !gone.is_empty() && self.drain()? < AT_ONCE {
+            let now_ns = Now::read().boot_ns;
+            for tid in gone {
+                self.summary.end_untold(tid, now_ns);
+            }
+        }
+        Ok(())
     }
 
     fn drain(&mut self) -> super::Result<u64> {

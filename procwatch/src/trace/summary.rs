@@ -135,6 +135,19 @@ impl Summary {
         self.living.len()
     }
 
+    /// The threads that have not ended, as far as records tell.
+    pub fn living_tids(&self) -> Vec<u32> {
+        self.living.keys().copied().collect()
+    }
+
+    /// A thread has ended, and no record tells when and how.
+    pub fn end_untold(&mut self, tid: u32, now_ns: u64) {
+        if let Some(thread) = self.thread_mut(tid) {
+            thread.until_ns = Some(now_ns);
+        }
+        self.living.remove(&tid);
+    }
+
     /// One record, after the names have learned from it.
     pub fn add(&mut self, record: &Record, names: &Names) {
         match &record.what {
