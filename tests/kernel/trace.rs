@@ -11,6 +11,8 @@ use procwatch_tests::{
 };
 use serde_json::Value;
 
+use crate::WORKLOAD;
+
 /// The lines of a trace of a command; the last is the summary.
 fn traced(arguments: &[&str], command: &[&str]) -> Vec<Value> {
     let directory = tempfile::tempdir().expect("a directory");
@@ -207,6 +209,53 @@ fn the_time_of_each_thread_is_told_whole() {
     let births = lines.iter().filter(|line| line["type"] == "fork").count();
     let ends = lines.iter().filter(|line| line["type"] == "exit").count();
     assert_eq!((births, ends), (3, 4), "all children are followed");
+}
+
+#[test]
+fn the_parts_of_the_time_are_those_that_the_thread_measured() {
+    const MS: u64 = 1_000_000;
+    if !has_ebpf() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("trace");
+    // Its standard output is the program's, for the trace goes to a file.
+    let ended = procwatch::run(&[
+        "trace",
+        "--summary",
+        "--format",
+        "json",
+        "--output",
+        argument(&output),
+        "--",
+        WORKLOAD,
+        "split",
+        argument(directory.path()),
+    ]);
+    assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
+    let told = &ended.json_lines()[0];
+    let lines = std::fs::read_to_string(&output).expect("what was traced");
+    let summary: Value = serde_json::from_str(lines.trim_end()).expect("JSON");
+    let main = &array(&summary, "threads")[0];
+    let waited_ns = number(main, "run_queue_ns");
+    for (cause, measured) in [
+        ("sleep_ns", "sleep_ns"),
+        ("pipe_ns", "pipe_ns"),
+        ("disk_ns", "disk_ns"),
+        ("lock_ns", "lock_ns"),
+        ("running_ns", "cpu_ns"),
+    ] {
+        let (ours, theirs) = (number(main, cause), number(told, measured));
+        // By its clock it also waited for a CPU, and ran to begin and to end it.
+        let allowed = theirs / 50 + waited_ns + 10 * MS;
+        assert!(
+            ours.abs_diff(theirs) <= allowed,
+            "{cause}: {ours} ns by us, {theirs} ns by the thread: {main}"
+        );
+        figure(&format!(
+            "trace: {cause}: {ours} ns by us, {theirs} ns by the thread"
+        ));
+    }
 }
 
 #[test]

@@ -21,10 +21,15 @@ pub fn spin_process(nanoseconds: u64) {
     }
 }
 
+/// What the calling thread has had of CPUs.
+pub fn thread_cpu_ns() -> u64 {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// Until the calling thread has had this much more CPU time.
 pub fn spin_thread(nanoseconds: u64) {
-    let end = read(libc::CLOCK_THREAD_CPUTIME_ID) + nanoseconds;
-    while read(libc::CLOCK_THREAD_CPUTIME_ID) < end {
+    let end = thread_cpu_ns() + nanoseconds;
+    while thread_cpu_ns() < end {
         std::hint::spin_loop();
     }
 }

@@ -18,6 +18,7 @@ mod net;
 mod programs;
 mod resident;
 mod sleepers;
+mod split;
 mod storage;
 mod threads;
 
@@ -68,6 +69,7 @@ fn main() {
         ["memfd", program] => programs::memfd(program),
         ["mounts", directory, program] => programs::mounts(directory, program),
         ["figures"] => figures::of_threads(),
+        ["split", directory] => split::of_time(directory),
         ["contended", milliseconds] => figures::contended(parse(milliseconds)),
         ["files", directory] => files::own(directory),
         ["reaper", children] => files::reaper(parse(children)),
