@@ -149,6 +149,37 @@ fn bytes_are_those_that_were_moved() {
 }
 
 #[test]
+fn bytes_over_a_connection_are_those_of_both_ways() {
+    if !has_ebpf() {
+        return;
+    }
+    let Some(python) = program("python3") else {
+        return;
+    };
+    // Both ends in one program, so that each way is there twice.
+    let script = "
+import socket
+server = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(server.getsockname())
+served, _ = server.accept()
+for _ in range(20):
+    client.sendall(b'x' * 1000)
+    assert len(served.recv(1000, socket.MSG_WAITALL)) == 1000
+    served.sendall(b'y' * 300)
+    assert len(client.recv(300, socket.MSG_WAITALL)) == 300
+";
+    let lines = traced(&["--summary"], &[argument(&python), "-c", script]);
+    let summary = lines.last().expect("a summary");
+    let mut moved: Vec<(u64, u64)> = array(summary, "connections")
+        .iter()
+        .map(|row| (number(row, "read_bytes"), number(row, "written_bytes")))
+        .filter(|moved| *moved != (0, 0))
+        .collect();
+    moved.sort_unstable();
+    assert_eq!(moved, [(6000, 20_000), (20_000, 6000)], "{summary}");
+}
+
+#[test]
 fn block_io_is_told_request_by_request() {
     if !has_ebpf() {
         return;

@@ -175,7 +175,11 @@ fn try_return(context: &BtfTracePointContext) -> Option<()> {
         time_ns: stream::now_ns(),
         result,
     };
-    let address = shape::argument(shape, shape::ADDRESS);
+    let mut address = shape::argument(shape, shape::ADDRESS);
+    // Who is connected says nobody, and the socket knows.
+    if address != 0 && argument(thread, address) == 0 {
+        address = 0;
+    }
     let (path, second_path) = (
         shape::argument(shape, shape::PATH),
         shape::argument(shape, shape::PATH_2),
