@@ -249,11 +249,15 @@ pub const TOPICS: &[Topic] = &[
         runs: &[
             "latency::a_sleep_is_off_the_cpu_for_as_long_as_it_was",
             "trace::bytes_are_those_that_were_moved",
-            "trace::who_lives_is_traced_by_pid_and_goes_on",
+            "trace::the_time_of_each_thread_is_told_whole",
         ],
         left_out: &[
             ("latency::", "the one that runs goes through the same hooks"),
             ("trace::", "those that run go through the same hooks"),
+            (
+                "trace::who_lives_is_traced_by_pid_and_goes_on",
+                "a shell that starts programs without end, each of which takes most of a second of an emulated CPU",
+            ),
         ],
     },
     Topic {
