@@ -4,8 +4,8 @@ use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::kernel::{layout, probe};
 
-/// Bios of a request that are looked at: older verifiers follow every way through them.
-const BIOS_MAX: usize = 24;
+/// Bios of a request that are looked at: as many as 1280 KiB, what requests are merged to, has pages.
+const BIOS_MAX: usize = 320;
 
 /// A request, or the first part of it, that `block_rq_complete` passes.
 pub struct Completion {
