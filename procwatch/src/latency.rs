@@ -1,7 +1,7 @@
 //! How long threads waited for a CPU, had it and were off it, and what block I/O and system calls took: by process, and
 //! of the whole host. Pure.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::model::{
     device::{Bucket, Histogram},
@@ -113,6 +113,15 @@ pub struct Measured {
     pub kinds: [Spent; Kind::COUNT],
 }
 
+/// The block I/O of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockIo {
+    pub process: ProcessId,
+    /// When it had its first.
+    pub comm: Box<str>,
+    pub spent: Spent,
+}
+
 /// A process, or all of a name that have ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -199,14 +208,29 @@ impl Latencies {
             .or_insert_with(|| Row::new(Who::Ended(0), comm, is_kernel_thread))
     }
 
-    /// What it has come to since the last [`Self::restart`], and the processes whose block I/O is in it for good: it is
-    /// not to be handed over again. `blocks` is what each process has come to since measuring began.
-    pub fn table(
-        &mut self,
-        living: &[Measured],
-        blocks: &[(ProcessId, Box<str>, Spent)],
-    ) -> (Table, Vec<ProcessId>) {
+    /// Adds the block I/O of processes that have ended to what they have left. What each has come to since measuring
+    /// began; returned are those whose is in for good: it is not to be handed over again.
+    pub fn take_blocks(&mut self, blocks: &[BlockIo]) -> HashSet<ProcessId> {
         const BLOCK: usize = Kind::Block as usize;
+        let mut taken = HashSet::new();
+        for io in blocks {
+            let Some(comm) = self.just_ended.remove(&io.process) else {
+                continue;
+            };
+            let before = self.before.remove(&io.process).unwrap_or_default();
+            let spent = io.spent.since(&before[BLOCK]);
+            self.ended_row(&comm, false).kinds[BLOCK].add(&spent);
+            taken.insert(io.process);
+        }
+        // The others have had none, and will have none.
+        for (process, _) in self.just_ended.drain() {
+            self.before.remove(&process);
+        }
+        taken
+    }
+
+    /// What it has come to since the last [`Self::restart`]. `blocks` is without those that were taken.
+    pub fn table(&self, living: &[Measured], blocks: &[BlockIo]) -> Table {
         let mut rows: HashMap<ProcessId, Row> = HashMap::new();
         for thread in living {
             let row = rows.entry(thread.process).or_insert_with(|| {
@@ -219,31 +243,20 @@ impl Latencies {
             });
             add(&mut row.kinds, &thread.kinds);
         }
-        let mut taken = Vec::new();
-        for (process, comm, spent) in blocks {
-            let Some(comm_at_end) = self.just_ended.get(process).cloned() else {
-                let row = rows
-                    .entry(*process)
-                    .or_insert_with(|| Row::new(Who::Process(*process), comm, false));
-                row.kinds[BLOCK].add(spent);
-                continue;
-            };
-            let before = self.before.remove(process).unwrap_or_default();
-            self.ended_row(&comm_at_end, false).kinds[BLOCK].add(&spent.since(&before[BLOCK]));
-            taken.push(*process);
+        for io in blocks {
+            let row = rows
+                .entry(io.process)
+                .or_insert_with(|| Row::new(Who::Process(io.process), &io.comm, false));
+            row.kinds[Kind::Block as usize].add(&io.spent);
         }
-        self.just_ended.clear();
         for (process, row) in &mut rows {
             if let Some(before) = self.before.get(process) {
                 row.kinds = since(&row.kinds, before);
             }
         }
         let ended = self.ended.values().cloned();
-        let rows = rows
-            .into_values()
-            .chain(ended)
-            .filter(|row| !row.is_empty());
-        (Table::new(rows.collect()), taken)
+        let rows = rows.into_values().chain(ended);
+        Table::new(rows.filter(|row| !row.is_empty()).collect())
     }
 
     /// Counts anew after a table. Of what lives, `table` has what was added since the restart before.
@@ -339,14 +352,14 @@ mod tests {
     fn threads_of_a_process_are_one_row_whether_or_not_they_have_ended() {
         let mut latencies = Latencies::default();
         latencies.end(&thread(8, &[1000]));
-        let (table, _) = latencies.table(&[thread(7, &[2000, 3000])], &[]);
+        let table = latencies.table(&[thread(7, &[2000, 3000])], &[]);
         assert_eq!(table.rows.len(), 1);
         assert_eq!(waits(&table), (3, 6000));
         latencies.end(&Measured {
             is_last: true,
             ..thread(7, &[2000, 3000])
         });
-        let (table, _) = latencies.table(&[], &[]);
+        let table = latencies.table(&[], &[]);
         assert_eq!(table.rows[0].who, Who::Ended(1));
         assert_eq!(waits(&table), (3, 6000));
     }
@@ -355,11 +368,17 @@ mod tests {
     fn nothing_is_told_twice_or_left_out_over_intervals() {
         let mut latencies = Latencies::default();
         let mut block = spent(&[500]);
-        let blocks = |block: &Spent| vec![(ME, "me".into(), block.clone())];
-        let (first, _) = latencies.table(&[thread(7, &[1000])], &blocks(&block));
+        let blocks = |block: &Spent| {
+            [BlockIo {
+                process: ME,
+                comm: "me".into(),
+                spent: block.clone(),
+            }]
+        };
+        let first = latencies.table(&[thread(7, &[1000])], &blocks(&block));
         assert_eq!(waits(&first), (1, 1000));
         latencies.restart(&first);
-        let (second, _) = latencies.table(&[thread(7, &[1000])], &blocks(&block));
+        let second = latencies.table(&[thread(7, &[1000])], &blocks(&block));
         assert!(second.rows.is_empty());
         latencies.restart(&second);
         block.add(&spent(&[700]));
@@ -367,13 +386,14 @@ mod tests {
             is_last: true,
             ..thread(7, &[1000, 5000])
         });
-        let (third, taken) = latencies.table(&[], &blocks(&block));
-        assert_eq!(taken, [ME]);
+        assert!(latencies.take_blocks(&blocks(&block)).contains(&ME));
+        let third = latencies.table(&[], &[]);
         assert_eq!(waits(&third), (1, 5000));
         assert_eq!(third.host[Kind::Block as usize].total_ns, 700);
         latencies.restart(&third);
-        let (last, _) = latencies.table(&[], &[]);
+        let last = latencies.table(&[], &[]);
         assert!(last.rows.is_empty());
+        assert!(latencies.before.is_empty(), "nothing is kept of the dead");
     }
 
     #[test]

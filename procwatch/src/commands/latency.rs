@@ -23,11 +23,13 @@ use crate::{
     collector::Now,
     confine::{Confinement, Needs},
     kernel::LatencyMeter,
-    latency::{Latencies, Row, Who},
+    latency::{BlockIo, Latencies, Row, Who},
 };
 
 /// Between two looks at who has ended.
 const TICK: Duration = Duration::from_millis(100);
+/// Between two looks for the block I/O of processes that have ended: the map of it is to have room for others.
+const REAP: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &LatencyArgs, collection: &CollectionArgs) -> super::Result {
     if collection.no_ebpf {
@@ -76,6 +78,7 @@ impl Measuring<'_> {
             let begun = Instant::now();
             let end = self.args.duration.map(|span| begun + span);
             let mut next = self.args.interval.map(|span| begun + span);
+            let mut reap = begun + REAP;
             loop {
                 let wake = [Some(Instant::now() + TICK), end, next];
                 let wake = wake.into_iter().flatten().min();
@@ -99,6 +102,10 @@ impl Measuring<'_> {
                     }
                     _ => meter.drain(|thread| self.latencies.end(&thread)),
                 }
+                if now >= reap {
+                    take_blocks(&mut self.latencies, meter)?;
+                    reap = now + REAP;
+                }
             }
             self.tell(meter)
         })
@@ -118,11 +125,8 @@ impl Measuring<'_> {
             living.retain(|thread| (thread.process, thread.tid) != (ended.process, ended.tid));
             latencies.end(&ended);
         });
-        let blocks = meter.blocks().context("reading who has done block I/O")?;
-        let (table, taken) = latencies.table(&living, &blocks);
-        for process in taken {
-            meter.forget_block(process);
-        }
+        let blocks = take_blocks(latencies, meter)?;
+        let table = latencies.table(&living, &blocks);
         if self.args.interval.is_some() {
             latencies.restart(&table);
         }
@@ -154,6 +158,17 @@ impl Measuring<'_> {
         .and_then(|()| self.out.flush())
         .context("writing what was measured")
     }
+}
+
+/// The block I/O of who lives; what the dead have left is added up, and its room freed.
+fn take_blocks(latencies: &mut Latencies, meter: &mut LatencyMeter) -> super::Result<Vec<BlockIo>> {
+    let mut blocks = meter.blocks().context("reading who has done block I/O")?;
+    let taken = latencies.take_blocks(&blocks);
+    for process in &taken {
+        meter.forget_block(*process);
+    }
+    blocks.retain(|io| !taken.contains(&io.process));
+    Ok(blocks)
 }
 
 fn is_wanted(args: &LatencyArgs, row: &Row) -> bool {

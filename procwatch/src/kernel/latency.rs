@@ -26,7 +26,7 @@ use super::{
     session::take_map,
 };
 use crate::{
-    latency::{Kind, Measured, Spent},
+    latency::{BlockIo, Kind, Measured, Spent},
     model::{
         device::{Bucket, Histogram},
         facts::kernel_text,
@@ -170,14 +170,18 @@ impl LatencyMeter {
         })
     }
 
-    /// The block I/O of each process that has had any, with the process's name then.
+    /// The block I/O of each process that has had any.
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn blocks(&self) -> io::Result<Vec<(ProcessId, Box<str>, Spent)>> {
+    pub fn blocks(&self) -> io::Result<Vec<BlockIo>> {
         let entries = self.blocks.iter().map(|entry| {
             let (id, block) = entry.map_err(io::Error::other)?;
-            Ok((process_id(id), text(&block.comm), spent(&block.durations)))
+            Ok(BlockIo {
+                process: process_id(id),
+                comm: text(&block.comm),
+                spent: spent(&block.durations),
+            })
         });
         entries.collect()
     }
