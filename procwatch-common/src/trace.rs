@@ -40,6 +40,7 @@ pub enum TraceLoss {
     OffCpu = 1,
     Fork = 2,
     Exec = 3,
+    /// The end of a thread found no room in the stream, nor in the map that it is kept in then.
     Exit = 4,
     Signal = 5,
     Fault = 6,

@@ -453,6 +453,9 @@ fn a_trace_that_loses_records_ends_and_its_sums_are_whole() {
         "{}",
         summary["loss"]
     );
+    // Its end is kept, whether or not there was room for it in its turn.
+    assert_eq!(summary["loss"]["exit"], 0, "{}", summary["loss"]);
+    assert_eq!((number(&summary, "ends"), number(&summary, "execs")), (1, 1));
     let counted = counted(&summary);
     // Beside those of the copying: the loader's, and what dd says at its end.
     for call in ["read", "write"] {

@@ -3,8 +3,10 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user},
-    macros::btf_tracepoint,
+    macros::{btf_tracepoint, map},
+    maps::HashMap,
     programs::BtfTracePointContext,
 };
 use procwatch_common::trace::{
@@ -16,6 +18,11 @@ use crate::{
     kernel::{Task, layout, probe},
     stream, threads,
 };
+
+/// Ends that found no room in the stream, by tid: without them a trace would wait for ever, and not know what of the
+/// thread's time no record told.
+#[map]
+static ENDS: HashMap<u32, TracedExitRecord> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn pw_trace_fork(context: BtfTracePointContext) -> i32 {
@@ -116,19 +123,22 @@ fn try_end(context: &BtfTracePointContext) -> Option<()> {
         0
     };
     let tgid = task.tgid();
-    stream::emit(TraceLoss::Exit, |record: *mut TracedExitRecord| {
-        // SAFETY: reserved, and written whole; the thread's entry is alive.
-        unsafe {
-            record.write(TracedExitRecord {
-                header: stream::header(TraceKind::Exit, stream::now_ns(), tid, tgid, flags),
-                status,
-                number: (*thread).number,
-                totals,
-                lost_blocked_ns: (*thread).lost_blocked_ns,
-                lost_waited_ns: (*thread).lost_waited_ns,
-            });
+    // SAFETY: the thread's entry is alive.
+    let end = unsafe {
+        TracedExitRecord {
+            header: stream::header(TraceKind::Exit, stream::now_ns(), tid, tgid, flags),
+            status,
+            number: (*thread).number,
+            totals,
+            lost_blocked_ns: (*thread).lost_blocked_ns,
+            lost_waited_ns: (*thread).lost_waited_ns,
         }
-    });
+    };
+    // SAFETY: reserved, and written whole.
+    let is_sent = stream::send(|record: *mut TracedExitRecord| unsafe { record.write(end) });
+    if !is_sent && ENDS.insert(tid, end, 0).is_err() {
+        stream::count_loss(TraceLoss::Exit);
+    }
     threads::end(tid);
     Some(())
 }

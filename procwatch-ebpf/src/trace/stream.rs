@@ -52,11 +52,20 @@ pub fn header(kind: TraceKind, time_ns: u64, tid: u32, tgid: u32, flags: u32) ->
 /// counted.
 #[inline(always)]
 pub fn emit<T>(on_loss: TraceLoss, fill: impl FnOnce(*mut T)) -> bool {
+    let is_sent = send(fill);
+    if !is_sent {
+        count_loss(on_loss);
+    }
+    is_sent
+}
+
+/// The same of what is kept elsewhere when there is no room: nothing is counted.
+#[inline(always)]
+pub fn send<T>(fill: impl FnOnce(*mut T)) -> bool {
     let map = (&raw const TRACE).cast_mut().cast::<c_void>();
     // SAFETY: the map is a ring buffer; the size is a constant.
     let record = unsafe { bpf_ringbuf_reserve(map, size_of::<T>() as u64, 0) };
     if record.is_null() {
-        count_loss(on_loss);
         return false;
     }
     fill(record.cast());

@@ -71,24 +71,26 @@ pub(super) fn run(args: &TraceArgs, collection: &CollectionArgs, config: &Config
         faults: args.kind.contains(&TraceKind::Fault),
     })?;
     let mut trace = Trace {
-        args,
         tracer,
-        redactor,
-        out: io::BufWriter::with_capacity(256 * 1024, output),
-        style: Style {
-            is_coloured: args.output.is_none() && Terminal::of_stdout().is_coloured,
+        told: Told {
+            args,
+            redactor,
+            out: io::BufWriter::with_capacity(256 * 1024, output),
+            style: Style {
+                is_coloured: args.output.is_none() && Terminal::of_stdout().is_coloured,
+            },
+            names: Names::default(),
+            summary: Summary::default(),
+            timeline: Timeline::default(),
+            start: Now::read(),
         },
-        names: Names::default(),
-        summary: Summary::default(),
-        timeline: Timeline::default(),
-        start: Now::read(),
     };
     let threads = match &held {
         Some(held) => trace.begin_held(held)?,
         None => trace.begin_those_asked_for()?,
     };
     let _confined = confinement.collecting();
-    trace.begin_file().context("writing the trace")?;
+    trace.told.begin_file().context("writing the trace")?;
     notice(format_args!(
         "ready: tracing {threads} thread{}",
         if threads == 1 { "" } else { "s" }
@@ -110,8 +112,13 @@ impl Lookup for Proc {
 }
 
 struct Trace<'a> {
-    args: &'a TraceArgs,
     tracer: Tracer,
+    told: Told<'a>,
+}
+
+/// What is shown, and what it adds up to.
+struct Told<'a> {
+    args: &'a TraceArgs,
     redactor: Option<Redactor>,
     out: io::BufWriter<Box<dyn Write>>,
     style: Style,
@@ -122,42 +129,6 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
-    /// What stands before the first record.
-    fn begin_file(&mut self) -> io::Result<()> {
-        match self.args.format {
-            TraceFormat::Text | TraceFormat::Json => Ok(()),
-            TraceFormat::Html => {
-                let title = self.title();
-                self.timeline.begin(&mut self.out, &title)
-            }
-            TraceFormat::Perfetto => {
-                perfetto::begin(&mut self.out)?;
-                for thread in self.summary.threads() {
-                    perfetto::write_name(&mut self.out, thread.pid, thread.tid, &thread.comm)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// What is traced, as it was asked for. Of a command the name alone: its arguments may be secrets.
-    fn title(&self) -> String {
-        let args = self.args;
-        let mut asked: Vec<String> = args.pid.iter().map(|pid| format!("pid {pid}")).collect();
-        asked.extend(args.name.iter().map(|name| terminal(name).into_owned()));
-        asked.extend(
-            args.cgroup
-                .iter()
-                .map(|cgroup| terminal(&cgroup.display().to_string()).into_owned()),
-        );
-        asked.extend(
-            args.command
-                .first()
-                .map(|command| terminal(&command.to_string_lossy()).into_owned()),
-        );
-        format!("What {} did", asked.join(", "))
-    }
-
     /// The program that waits to begin.
     fn begin_held(&mut self, held: &Held) -> super::Result<usize> {
         let now_ns = Now::read().boot_ns;
@@ -172,7 +143,9 @@ impl Trace<'_> {
         self.tracer
             .trace(&known, now_ns)
             .context("naming the program to the kernel")?;
-        self.summary.begin(held.pid, held.pid, "procwatch", now_ns);
+        self.told
+            .summary
+            .begin(held.pid, held.pid, "procwatch", now_ns);
         Ok(1)
     }
 
@@ -198,7 +171,7 @@ impl Trace<'_> {
                     self.tracer
                         .trace(&known, now_ns)
                         .context("naming a thread to the kernel")?;
-                    self.summary.begin(pid, task.tid, &task.comm, now_ns);
+                    self.told.summary.begin(pid, task.tid, &task.comm, now_ns);
                     found += 1;
                 }
             }
@@ -215,7 +188,7 @@ impl Trace<'_> {
     }
 
     fn roots(&self) -> super::Result<BTreeSet<u32>> {
-        let args = self.args;
+        let args = self.told.args;
         let mut roots = BTreeSet::new();
         for pid in &args.pid {
             if tasks::threads(*pid).is_empty() {
@@ -261,6 +234,7 @@ impl Trace<'_> {
             let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
             let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
             let deadline = self
+                .told
                 .args
                 .duration
                 .map(|span| tokio::time::Instant::now() + span);
@@ -275,7 +249,7 @@ impl Trace<'_> {
                     self.end_untold()?;
                     looked = tokio::time::Instant::now();
                 }
-                if self.summary.living() == 0 {
+                if self.told.summary.living() == 0 {
                     return Ok(());
                 }
                 if deadline.is_some_and(|end| tokio::time::Instant::now() >= end) {
@@ -291,15 +265,27 @@ impl Trace<'_> {
         })
     }
 
-    /// Ends those of whose end there was no room to tell.
+    /// Ends those of whose end there was no room to tell in its turn, or at all.
     fn end_untold(&mut self) -> super::Result<()> {
-        let living = self.summary.living_tids().into_iter();
+        let mut late = Vec::new();
+        self.tracer
+            .drain_ends(|record| late.push(record))
+            .context("reading who has ended")?;
+        if !late.is_empty() {
+            // What these threads did before may wait in the stream still.
+            while self.drain()? == AT_ONCE {}
+        }
+        let now = Now::read();
+        for record in late {
+            self.told.tell(record, now).context("writing the trace")?;
+        }
+        let living = self.told.summary.living_tids().into_iter();
         let gone: Vec<u32> = living.filter(|tid| !self.tracer.is_traced(*tid)).collect();
-        // What told of their ends has been told before they were gone.
+        // What told of their ends is in the stream by now, unless the hook was skipped or no map had room.
         if !gone.is_empty() && self.drain()? < AT_ONCE {
             let now_ns = Now::read().boot_ns;
             for tid in gone {
-                self.summary.end_untold(tid, now_ns);
+                self.told.summary.end_untold(tid, now_ns);
             }
         }
         Ok(())
@@ -307,52 +293,16 @@ impl Trace<'_> {
 
     fn drain(&mut self) -> super::Result<u64> {
         let now = Now::read();
-        let mut failure = None;
-        let Self {
-            args,
-            tracer,
-            redactor,
-            out,
-            style,
-            names,
-            summary,
-            timeline,
-            start,
-        } = self;
-        let taken = tracer.drain(AT_ONCE, |mut record| {
-            redact(&mut record, redactor.as_ref());
-            if let What::Call(call) = &record.what {
-                names.learn(record.pid, call, &mut Proc);
+        let mut result = Ok(());
+        let Self { tracer, told } = self;
+        let taken = tracer.drain(AT_ONCE, |record| {
+            if result.is_ok() {
+                result = told.tell(record, now);
             }
-            // Before its end is in the sums, for it has no name afterwards.
-            let comm = match &record.what {
-                What::Born(born) => &born.comm,
-                _ => summary.comm(record.tid),
-            };
-            if failure.is_none() && is_wanted(args, &record, comm, names) {
-                failure = match args.format {
-                    TraceFormat::Text => out.write_all(
-                        text::line(&record, comm, names, start.boot_ns, *style).as_bytes(),
-                    ),
-                    TraceFormat::Perfetto => {
-                        perfetto::write(&mut *out, &record, comm, names, start.boot_ns)
-                    }
-                    TraceFormat::Html => timeline.write(&mut *out, &record, names, start.boot_ns),
-                    TraceFormat::Json => {
-                        let wall_ns = now.wall_at(record.time_ns);
-                        write_json(&mut *out, &json::line(&record, comm, names, wall_ns))
-                            .and_then(|()| out.write_all(b"\n"))
-                    }
-                }
-                .err();
-            }
-            summary.add(&record, names);
         });
-        match failure {
-            Some(error) => Err(error),
-            None => out.flush(),
-        }
-        .context("writing the trace")?;
+        result
+            .and_then(|()| told.out.flush())
+            .context("writing the trace")?;
         Ok(taken)
     }
 
@@ -361,31 +311,113 @@ impl Trace<'_> {
         let now_ns = Now::read().boot_ns;
         let left = self.tracer.left().context("reading who is traced still")?;
         while self.drain()? == AT_ONCE {}
+        self.end_untold()?;
+        let Self { tracer, mut told } = self;
         for left in left {
-            self.summary
+            told.summary
                 .add_lost(left.tid, left.lost_blocked_ns, left.lost_waited_ns);
             if let Some(off) = &left.off {
-                self.summary.is_off(left.tid, off, now_ns);
+                told.summary.is_off(left.tid, off, now_ns);
             }
         }
-        for untold in self.tracer.untold().context("reading what was not told")? {
-            self.summary
+        for untold in tracer.untold().context("reading what was not told")? {
+            told.summary
                 .add_overflow(untold.number, untold.calls, untold.errors, untold.time_ns);
         }
-        let losses = self.tracer.losses().context("reading what was lost")?;
-        let missing: Vec<String> = self
-            .tracer
+        let losses = tracer.losses().context("reading what was lost")?;
+        let missing: Vec<String> = tracer
             .missing()
             .iter()
             .map(|(tells, why)| format!("{tells:?}: {why}").to_lowercase())
             .collect();
+        told.finish(now_ns, &losses, &missing)
+            .context("writing the trace")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Told<'_> {
+    /// What stands before the first record.
+    fn begin_file(&mut self) -> io::Result<()> {
+        match self.args.format {
+            TraceFormat::Text | TraceFormat::Json => Ok(()),
+            TraceFormat::Html => {
+                let title = self.title();
+                self.timeline.begin(&mut self.out, &title)
+            }
+            TraceFormat::Perfetto => {
+                perfetto::begin(&mut self.out)?;
+                for thread in self.summary.threads() {
+                    perfetto::write_name(&mut self.out, thread.pid, thread.tid, &thread.comm)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What is traced, as it was asked for. Of a command the name alone: its arguments may be secrets.
+    fn title(&self) -> String {
+        let args = self.args;
+        let mut asked: Vec<String> = args.pid.iter().map(|pid| format!("pid {pid}")).collect();
+        asked.extend(args.name.iter().map(|name| terminal(name).into_owned()));
+        asked.extend(
+            args.cgroup
+                .iter()
+                .map(|cgroup| terminal(&cgroup.display().to_string()).into_owned()),
+        );
+        asked.extend(
+            args.command
+                .first()
+                .map(|command| terminal(&command.to_string_lossy()).into_owned()),
+        );
+        format!("What {} did", asked.join(", "))
+    }
+
+    /// Shows a record, if it is wanted, and adds it up.
+    fn tell(&mut self, mut record: Record, now: Now) -> io::Result<()> {
+        redact(&mut record, self.redactor.as_ref());
+        if let What::Call(call) = &record.what {
+            self.names.learn(record.pid, call, &mut Proc);
+        }
+        // Before its end is in the sums, for it has no name afterwards.
+        let comm = match &record.what {
+            What::Born(born) => &born.comm,
+            _ => self.summary.comm(record.tid),
+        };
+        if is_wanted(self.args, &record, comm, &self.names) {
+            let (out, names, start_ns) = (&mut self.out, &self.names, self.start.boot_ns);
+            match self.args.format {
+                TraceFormat::Text => {
+                    let line = text::line(&record, comm, names, start_ns, self.style);
+                    out.write_all(line.as_bytes())
+                }
+                TraceFormat::Perfetto => perfetto::write(out, &record, comm, names, start_ns),
+                TraceFormat::Html => self.timeline.write(out, &record, names, start_ns),
+                TraceFormat::Json => {
+                    let wall_ns = now.wall_at(record.time_ns);
+                    write_json(&mut *out, &json::line(&record, comm, names, wall_ns))
+                        .and_then(|()| out.write_all(b"\n"))
+                }
+            }?;
+        }
+        self.summary.add(&record, &self.names);
+        Ok(())
+    }
+
+    /// What stands behind the last record.
+    fn finish(
+        &mut self,
+        now_ns: u64,
+        losses: &[(&'static str, u64)],
+        missing: &[String],
+    ) -> io::Result<()> {
         let end = End {
             summary: &self.summary,
             names: &self.names,
             start_ns: self.start.boot_ns,
             now_ns,
-            losses: &losses,
-            missing: &missing,
+            losses,
+            missing,
         };
         match self.args.format {
             TraceFormat::Text => self
@@ -395,10 +427,8 @@ impl Trace<'_> {
             TraceFormat::Perfetto => perfetto::finish(&mut self.out, &end),
             TraceFormat::Json => write_json(&mut self.out, &json::summary(&end))
                 .and_then(|()| self.out.write_all(b"\n")),
-        }
-        .and_then(|()| self.out.flush())
-        .context("writing the trace")?;
-        Ok(ExitCode::SUCCESS)
+        }?;
+        self.out.flush()
     }
 }
 

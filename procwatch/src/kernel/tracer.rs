@@ -10,7 +10,10 @@ use aya::{
 };
 use procwatch_common::{
     layout::{ABSENT, KernelLayout},
-    trace::{NO_SYSCALL, Overflow, OverflowKey, TraceLoss, TracedThread, options, shape},
+    trace::{
+        NO_SYSCALL, Overflow, OverflowKey, TraceLoss, TracedExitRecord, TracedThread, options,
+        shape,
+    },
 };
 use zerocopy::FromZeros as _;
 
@@ -126,6 +129,8 @@ pub struct Tracer {
     losses: PerCpuArray<MapData, u64>,
     threads: HashMap<MapData, u32, TracedThread>,
     overflow: HashMap<MapData, OverflowKey, Overflow>,
+    /// Ends that found no room in the stream, by tid.
+    ends: HashMap<MapData, u32, [u8; size_of::<TracedExitRecord>()]>,
     stacks: Option<Stacks>,
     /// What this host does not let us tell, and why.
     missing: Vec<(Tells, String)>,
@@ -195,6 +200,7 @@ impl Tracer {
             losses: PerCpuArray::try_from(take_map(&mut ebpf, "TRACE_LOSSES")?).map_err(bad_map)?,
             threads: HashMap::try_from(take_map(&mut ebpf, "THREADS")?).map_err(bad_map)?,
             overflow: HashMap::try_from(take_map(&mut ebpf, "OVERFLOW")?).map_err(bad_map)?,
+            ends: HashMap::try_from(take_map(&mut ebpf, "ENDS")?).map_err(bad_map)?,
             stacks: options.stacks.then(|| Stacks::new(stacks)),
             _ebpf: ebpf,
             missing,
@@ -266,6 +272,23 @@ impl Tracer {
             }
         }
         records
+    }
+
+    /// Hands over the ends that there was no room to tell in their turn.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn drain_ends(&mut self, mut each: impl FnMut(Record)) -> io::Result<()> {
+        let tids: Result<Vec<u32>, _> = self.ends.keys().collect();
+        for tid in tids.map_err(io::Error::other)? {
+            let bytes = self.ends.get(&tid, 0).map_err(io::Error::other)?;
+            self.ends.remove(&tid).map_err(io::Error::other)?;
+            match decode::decode(&bytes, &mut self.stacks) {
+                Some(record) => each(record),
+                None => self.malformed += 1,
+            }
+        }
+        Ok(())
     }
 
     /// The threads that are traced still.
