@@ -1,5 +1,7 @@
 //! What the programs add up per block device.
 
+use crate::buckets;
+
 /// Buckets of a latency histogram: 16 to each doubling, so that a bucket is at most 6.25 % wide.
 pub const BUCKETS_PER_DOUBLING: usize = 1 << BUCKET_BITS;
 pub const BUCKET_BITS: u32 = 4;
@@ -44,26 +46,12 @@ pub struct DeviceTotals {
 unsafe impl aya::Pod for DeviceTotals {}
 
 /// The bucket of a duration.
+#[inline(always)]
 pub const fn bucket(duration_ns: u64) -> usize {
-    if duration_ns < BUCKETS_PER_DOUBLING as u64 {
-        return duration_ns as usize;
-    }
-    let doubling = 63 - duration_ns.leading_zeros() - BUCKET_BITS;
-    let within = (duration_ns >> doubling) as usize - BUCKETS_PER_DOUBLING;
-    let bucket = (doubling as usize + 1) * BUCKETS_PER_DOUBLING + within;
-    if bucket < BUCKETS {
-        bucket
-    } else {
-        BUCKETS - 1
-    }
+    buckets::bucket(duration_ns, BUCKET_BITS, BUCKETS)
 }
 
 /// The shortest duration of a bucket, nanoseconds.
 pub const fn bucket_start_ns(bucket: usize) -> u64 {
-    if bucket < BUCKETS_PER_DOUBLING {
-        return bucket as u64;
-    }
-    let doubling = bucket / BUCKETS_PER_DOUBLING - 1;
-    let within = bucket % BUCKETS_PER_DOUBLING;
-    ((BUCKETS_PER_DOUBLING + within) as u64) << doubling
+    buckets::start(bucket, BUCKET_BITS)
 }

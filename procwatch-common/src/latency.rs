@@ -1,40 +1,23 @@
 //! What `procwatch latency` and the programs that it attaches agree on.
 
-use crate::{COMM_LEN, totals::RawProcessId};
+use crate::{COMM_LEN, buckets, totals::RawProcessId};
 
 /// Buckets to each doubling: one is at most a quarter wider than its start.
 const BUCKET_BITS: u32 = 2;
-const PER_DOUBLING: usize = 1 << BUCKET_BITS;
 /// Buckets begin at multiples of 2 to this power, nanoseconds; no wait for a CPU is shorter than what its telling takes.
 const UNIT_BITS: u32 = 7;
 /// From 0 to 2^36 ns, which is over a minute; whatever takes longer is in the last bucket.
-pub const BUCKETS: usize = (36 - UNIT_BITS as usize - BUCKET_BITS as usize + 1) * PER_DOUBLING;
+pub const BUCKETS: usize = (36 - UNIT_BITS as usize - BUCKET_BITS as usize + 1) << BUCKET_BITS;
 
 /// The bucket of a duration.
 #[inline(always)]
 pub const fn bucket(duration_ns: u64) -> usize {
-    let units = duration_ns >> UNIT_BITS;
-    if units < PER_DOUBLING as u64 {
-        return units as usize;
-    }
-    let doubling = 63 - units.leading_zeros() - BUCKET_BITS;
-    let within = (units >> doubling) as usize - PER_DOUBLING;
-    let bucket = (doubling as usize + 1) * PER_DOUBLING + within;
-    if bucket < BUCKETS {
-        bucket
-    } else {
-        BUCKETS - 1
-    }
+    buckets::bucket(duration_ns >> UNIT_BITS, BUCKET_BITS, BUCKETS)
 }
 
 /// The shortest duration of a bucket, nanoseconds.
 pub const fn bucket_start_ns(bucket: usize) -> u64 {
-    if bucket < PER_DOUBLING {
-        return (bucket as u64) << UNIT_BITS;
-    }
-    let doubling = bucket / PER_DOUBLING - 1;
-    let within = bucket % PER_DOUBLING;
-    ((PER_DOUBLING + within) as u64) << doubling << UNIT_BITS
+    buckets::start(bucket, BUCKET_BITS) << UNIT_BITS
 }
 
 /// What a thread's time is told apart into. The discriminant is the place in [`LatencyRecord::kinds`].
@@ -65,7 +48,8 @@ pub enum LatencyLoss {
     Ended = 1,
     /// The map of block I/O under way was full, or a request was merged of too many parts: some are not timed.
     Request = 2,
-    /// The map of processes' block I/O was full.
+    /// The map of processes' block I/O was full, or what an ended process had in it was taken before its last request
+    /// was over.
     Process = 3,
 }
 

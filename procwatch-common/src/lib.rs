@@ -27,6 +27,7 @@ macro_rules! record {
 }
 
 pub mod block;
+pub mod buckets;
 pub mod connections;
 pub mod deaths;
 pub mod latency;

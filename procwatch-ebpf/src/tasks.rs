@@ -1,7 +1,5 @@
 //! The task iterator: every thread's totals, in one pass over the kernel's own table.
 
-use core::ptr::read_volatile;
-
 use aya_ebpf::{helpers::generated::bpf_seq_write, macros::map, maps::PerCpuArray};
 use procwatch_common::{
     tasks::{EndedTotals, MemoryPages, ThreadRecord},
@@ -10,20 +8,13 @@ use procwatch_common::{
 
 use crate::{
     added_up, flows,
-    kernel::{EXIT_DEAD, Task},
+    kernel::{EXIT_DEAD, Task, TaskIterContext},
     quiet::LastSeen,
     resident,
 };
 
 #[map]
 static THREAD_SCRATCH: PerCpuArray<ThreadRecord> = PerCpuArray::with_max_entries(1, 0);
-
-/// `struct bpf_iter__task`. The pointers are wrapped in unions of 8 bytes on every architecture.
-#[repr(C)]
-pub struct TaskIterContext {
-    meta: *const *mut aya_ebpf::bindings::seq_file,
-    task: *const u8,
-}
 
 /// Hands over every thread.
 #[unsafe(no_mangle)]
@@ -50,7 +41,7 @@ enum Which {
 #[inline(always)]
 fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
     // SAFETY: the kernel passes this structure to iterator programs.
-    let task = Task::new(unsafe { read_volatile(&raw const (*context).task) })?;
+    let task = unsafe { TaskIterContext::task(context) }?;
     let signal = task.signal()?;
     let process = task.process();
     let seen = LastSeen::of(task, signal, process.start_time_ns);
@@ -131,7 +122,7 @@ fn try_tasks(context: *const TaskIterContext, which: Which) -> Option<()> {
             (*record).own_flows = *flows;
         }
         task.comm(&mut (*record).comm);
-        let sequence = read_volatile(read_volatile(&raw const (*context).meta));
+        let sequence = TaskIterContext::sequence(context);
         let error = bpf_seq_write(sequence, record.cast(), size_of::<ThreadRecord>() as u32);
         if error == 0 {
             seen.remember();

@@ -17,7 +17,7 @@ pub use self::{
     bio::Bio,
     mm::Mm,
     sock::Sock,
-    task::{CurrentProcess, EXIT_DEAD, Signal, Task},
+    task::{CurrentProcess, EXIT_DEAD, Signal, Task, TaskIterContext},
 };
 
 /// Set by the agent before loading; frozen and known to the verifier.

@@ -1,6 +1,11 @@
 //! Threads, and what the threads of one process share.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
+use core::ptr::read_volatile;
+
+use aya_ebpf::{
+    bindings::seq_file,
+    helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf},
+};
 use procwatch_common::{
     COMM_LEN,
     layout::ABSENT,
@@ -14,6 +19,36 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
 /// `exit_state` of a task that is about to be released, or already is.
 pub const EXIT_DEAD: u32 = 0x10;
+
+/// `struct bpf_iter__task`: what a pass over threads is at. The pointers are wrapped in unions of 8 bytes on every
+/// architecture.
+#[repr(C)]
+pub struct TaskIterContext {
+    meta: *const *mut seq_file,
+    task: *const u8,
+}
+
+impl TaskIterContext {
+    /// `None` after the last.
+    ///
+    /// # Safety
+    /// The context must be the kernel's.
+    #[inline(always)]
+    pub unsafe fn task(context: *const Self) -> Option<Task> {
+        // SAFETY: the caller's promise.
+        Task::new(unsafe { read_volatile(&raw const (*context).task) })
+    }
+
+    /// Where the pass writes to.
+    ///
+    /// # Safety
+    /// As above.
+    #[inline(always)]
+    pub unsafe fn sequence(context: *const Self) -> *mut seq_file {
+        // SAFETY: the caller's promise.
+        unsafe { read_volatile(read_volatile(&raw const (*context).meta)) }
+    }
+}
 
 /// A `struct task_struct`: a thread, in the words of user space.
 #[derive(Clone, Copy, PartialEq, Eq)]

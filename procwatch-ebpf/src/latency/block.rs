@@ -101,7 +101,11 @@ fn done(bio: u64, now_ns: u64) -> Option<()> {
     // SAFETY: nobody else has this bio now.
     let request = unsafe { *REQUESTS.get_ptr(bio)? };
     let _ = REQUESTS.remove(bio);
-    let block = BLOCKS.get_ptr_mut(request.process)?;
+    let Some(block) = BLOCKS.get_ptr_mut(request.process) else {
+        // It has ended, and what it left was taken.
+        losses::count(LatencyLoss::Process);
+        return None;
+    };
     // SAFETY: alive; changed by this alone.
     unsafe {
         add_shared(

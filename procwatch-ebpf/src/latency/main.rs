@@ -14,10 +14,15 @@
 mod atomic;
 mod block;
 mod calls;
+#[allow(dead_code, reason = "for both objects, each of which uses some")]
 #[path = "../completion.rs"]
 mod completion;
 mod durations;
-#[allow(dead_code, reason = "views for all objects, each of which uses some")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "views for all objects, each of which uses some"
+)]
 #[path = "../kernel/mod.rs"]
 mod kernel;
 mod losses;

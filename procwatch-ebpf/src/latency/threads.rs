@@ -3,7 +3,7 @@
 //! An entry is made when a thread is born, or by the pass that the agent begins with: never at a switch, where the
 //! kernel holds a lock under which memory is not to be asked for.
 
-use core::ptr::{null_mut, read_volatile, write_volatile};
+use core::ptr::{null_mut, write_volatile};
 
 use aya_ebpf::{
     helpers::generated::{
@@ -20,7 +20,7 @@ use procwatch_common::{
 };
 
 use crate::{
-    kernel::Task,
+    kernel::{Task, TaskIterContext},
     losses, scheduling,
     task_storage::{BPF_LOCAL_STORAGE_GET_F_CREATE, TaskStorage},
 };
@@ -151,24 +151,21 @@ fn header(task: Task, mut flags: u32) -> LatencyHeader {
     header
 }
 
-/// `struct bpf_iter__task`. The pointers are wrapped in unions of 8 bytes on every architecture.
-#[repr(C)]
-pub struct TaskIterContext {
-    meta: *const *mut aya_ebpf::bindings::seq_file,
-    task: *const u8,
-}
-
 /// Begins to measure every thread that is not measured yet.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 pub extern "C" fn pw_latency_know(context: *const TaskIterContext) -> i32 {
     // SAFETY: the kernel passes this structure to iterator programs.
-    let Some(task) = Task::new(unsafe { read_volatile(&raw const (*context).task) }) else {
-        return 0;
-    };
-    if get(task).is_some() {
-        return 0;
+    if let Some(task) = unsafe { TaskIterContext::task(context) }
+        && get(task).is_none()
+    {
+        begin(task);
     }
+    0
+}
+
+#[inline(always)]
+fn begin(task: Task) {
     match storage(task, BPF_LOCAL_STORAGE_GET_F_CREATE) {
         // SAFETY: alive, and until it has flags it is left alone.
         Some(thread) => unsafe {
@@ -178,7 +175,6 @@ pub extern "C" fn pw_latency_know(context: *const TaskIterContext) -> i32 {
         },
         None => losses::count(LatencyLoss::Thread),
     }
-    0
 }
 
 /// Hands over what every thread has added up that has not ended.
@@ -192,7 +188,7 @@ pub extern "C" fn pw_latency_read(context: *const TaskIterContext) -> i32 {
 #[inline(always)]
 fn try_read(context: *const TaskIterContext) -> Option<()> {
     // SAFETY: the kernel passes this structure to iterator programs.
-    let task = Task::new(unsafe { read_volatile(&raw const (*context).task) })?;
+    let task = unsafe { TaskIterContext::task(context) }?;
     let thread = get(task)?;
     let header = header(task, 0);
     // SAFETY: alive; the entry is written to meanwhile, one figure at a time.
@@ -200,7 +196,7 @@ fn try_read(context: *const TaskIterContext) -> Option<()> {
         if (*thread).flags & MeasuredThread::HAS_ENDED != 0 {
             return None;
         }
-        let sequence = read_volatile(read_volatile(&raw const (*context).meta));
+        let sequence = TaskIterContext::sequence(context);
         // Both fit, or the kernel asks again for the whole with more room.
         bpf_seq_write(
             sequence,

@@ -17,7 +17,11 @@ mod calls;
 #[path = "../completion.rs"]
 mod completion;
 mod files;
-#[allow(dead_code, reason = "views for both objects, each of which uses some")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "views for all objects, each of which uses some"
+)]
 #[path = "../kernel/mod.rs"]
 mod kernel;
 mod lives;
