@@ -168,6 +168,8 @@ pub struct Latencies {
     just_ended: HashMap<ProcessId, Box<str>>,
     /// What each had come to at the last [`Self::restart`].
     before: HashMap<ProcessId, Kinds>,
+    /// The same of system calls, by number.
+    calls_before: HashMap<u32, Spent>,
 }
 
 impl Latencies {
@@ -229,8 +231,14 @@ impl Latencies {
         taken
     }
 
-    /// What it has come to since the last [`Self::restart`]. `blocks` is without those that were taken.
-    pub fn table(&self, living: &[Measured], blocks: &[BlockIo]) -> Table {
+    /// What it has come to since the last [`Self::restart`]. `blocks` is without those that were taken; `calls` is what
+    /// those of each number have come to since measuring began.
+    pub fn table(
+        &self,
+        living: &[Measured],
+        blocks: &[BlockIo],
+        calls: Vec<(u32, Spent)>,
+    ) -> Table {
         let mut rows: HashMap<ProcessId, Row> = HashMap::new();
         for thread in living {
             let row = rows.entry(thread.process).or_insert_with(|| {
@@ -256,7 +264,23 @@ impl Latencies {
         }
         let ended = self.ended.values().cloned();
         let rows = rows.into_values().chain(ended);
-        Table::new(rows.filter(|row| !row.is_empty()).collect())
+        let rows: Vec<Row> = rows.filter(|row| !row.is_empty()).collect();
+        let mut host = Kinds::default();
+        for row in &rows {
+            add(&mut host, &row.kinds);
+        }
+        let calls = calls.into_iter().map(|(number, spent)| {
+            let before = self.calls_before.get(&number);
+            (
+                number,
+                before.map_or(spent.clone(), |before| spent.since(before)),
+            )
+        });
+        Table {
+            rows,
+            host,
+            calls: calls.filter(|(_, spent)| spent.count() > 0).collect(),
+        }
     }
 
     /// Counts anew after a table. Of what lives, `table` has what was added since the restart before.
@@ -273,6 +297,9 @@ impl Latencies {
         // Who lives and had nothing new has what it had.
         before.extend(self.before.drain());
         self.before = before;
+        for (number, spent) in &table.calls {
+            self.calls_before.entry(*number).or_default().add(spent);
+        }
     }
 }
 
@@ -294,16 +321,8 @@ fn since(kinds: &Kinds, earlier: &Kinds) -> Kinds {
 pub struct Table {
     pub rows: Vec<Row>,
     pub host: Kinds,
-}
-
-impl Table {
-    fn new(rows: Vec<Row>) -> Self {
-        let mut host = Kinds::default();
-        for row in &rows {
-            add(&mut host, &row.kinds);
-        }
-        Self { rows, host }
-    }
+    /// System calls of the host by number; empty when they are not measured.
+    pub calls: Vec<(u32, Spent)>,
 }
 
 #[cfg(test)]
@@ -352,14 +371,14 @@ mod tests {
     fn threads_of_a_process_are_one_row_whether_or_not_they_have_ended() {
         let mut latencies = Latencies::default();
         latencies.end(&thread(8, &[1000]));
-        let table = latencies.table(&[thread(7, &[2000, 3000])], &[]);
+        let table = latencies.table(&[thread(7, &[2000, 3000])], &[], vec![]);
         assert_eq!(table.rows.len(), 1);
         assert_eq!(waits(&table), (3, 6000));
         latencies.end(&Measured {
             is_last: true,
             ..thread(7, &[2000, 3000])
         });
-        let table = latencies.table(&[], &[]);
+        let table = latencies.table(&[], &[], vec![]);
         assert_eq!(table.rows[0].who, Who::Ended(1));
         assert_eq!(waits(&table), (3, 6000));
     }
@@ -375,10 +394,16 @@ mod tests {
                 spent: block.clone(),
             }]
         };
-        let first = latencies.table(&[thread(7, &[1000])], &blocks(&block));
+        let first = latencies.table(
+            &[thread(7, &[1000])],
+            &blocks(&block),
+            vec![(0, spent(&[9000]))],
+        );
         assert_eq!(waits(&first), (1, 1000));
         latencies.restart(&first);
-        let second = latencies.table(&[thread(7, &[1000])], &blocks(&block));
+        let calls = vec![(0, spent(&[9000])), (1, spent(&[8000]))];
+        let second = latencies.table(&[thread(7, &[1000])], &blocks(&block), calls);
+        assert_eq!(second.calls, [(1, spent(&[8000]))], "one that is new");
         assert!(second.rows.is_empty());
         latencies.restart(&second);
         block.add(&spent(&[700]));
@@ -387,11 +412,11 @@ mod tests {
             ..thread(7, &[1000, 5000])
         });
         assert!(latencies.take_blocks(&blocks(&block)).contains(&ME));
-        let third = latencies.table(&[], &[]);
+        let third = latencies.table(&[], &[], vec![]);
         assert_eq!(waits(&third), (1, 5000));
         assert_eq!(third.host[Kind::Block as usize].total_ns, 700);
         latencies.restart(&third);
-        let last = latencies.table(&[], &[]);
+        let last = latencies.table(&[], &[], vec![]);
         assert!(last.rows.is_empty());
         assert!(latencies.before.is_empty(), "nothing is kept of the dead");
     }

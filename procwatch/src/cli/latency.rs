@@ -20,8 +20,6 @@ const CALLS_MAX: usize = 15;
 /// What there is to show of one span.
 pub struct Measurement<'a> {
     pub table: &'a Table,
-    /// System calls by number since measuring began; empty when they are not measured.
-    pub calls: &'a [(u32, Spent)],
     /// How long the span was.
     pub span_ns: u64,
     /// When it ended: RFC 3339.
@@ -75,12 +73,10 @@ pub fn text(
     for kind in &kinds {
         durations(&mut out, label(*kind), &table.host[*kind as usize]);
     }
-    if !measurement.calls.is_empty() {
-        let mut calls: Vec<_> = measurement.calls.iter().collect();
-        calls.sort_by_key(|(_, spent)| Reverse(spent.total_ns));
-        for (number, spent) in calls.into_iter().take(CALLS_MAX) {
-            durations(&mut out, &format!("  {}", calls::label(*number)), spent);
-        }
+    let mut calls: Vec<_> = table.calls.iter().collect();
+    calls.sort_by_key(|(_, spent)| Reverse(spent.total_ns));
+    for (number, spent) in calls.into_iter().take(CALLS_MAX) {
+        durations(&mut out, &format!("  {}", calls::label(*number)), spent);
     }
     out.push('\n');
     processes(&mut out, table, &kinds, order, is_wanted);
@@ -194,6 +190,7 @@ pub fn json(measurement: &Measurement<'_>, is_wanted: impl Fn(&Row) -> bool) -> 
         })
         .collect();
     let calls: Vec<Value> = measurement
+        .table
         .calls
         .iter()
         .map(|(number, spent)| {
@@ -212,7 +209,7 @@ pub fn json(measurement: &Measurement<'_>, is_wanted: impl Fn(&Row) -> bool) -> 
         "span_ns": measurement.span_ns,
         "host": of_kinds(&measurement.table.host),
         "processes": rows,
-        "syscalls_since_start": calls,
+        "syscalls": calls,
         "loss": losses,
         "no_block": measurement.no_block,
     })

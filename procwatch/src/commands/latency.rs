@@ -43,7 +43,7 @@ pub(super) fn run(args: &LatencyArgs, collection: &CollectionArgs) -> super::Res
         None => Box::new(io::stdout()),
     };
     let confinement = Confinement::begin(Needs::WATCH);
-    let mut meter = LatencyMeter::start(args.syscalls)?;
+    let mut meter = LatencyMeter::start(args.syscalls, collection.ring_buffer)?;
     let _confined = confinement.collecting();
     let begun = Now::read();
     notice(format_args!("ready: measuring the host"));
@@ -125,16 +125,15 @@ impl Measuring<'_> {
             living.retain(|thread| (thread.process, thread.tid) != (ended.process, ended.tid));
             latencies.end(&ended);
         });
+        let losses = meter.losses().context("reading what was lost")?;
         let blocks = take_blocks(latencies, meter)?;
-        let table = latencies.table(&living, &blocks);
+        let calls = meter.calls().context("reading system calls")?;
+        let table = latencies.table(&living, &blocks, calls);
         if self.args.interval.is_some() {
             latencies.restart(&table);
         }
-        let calls = meter.calls().context("reading system calls")?;
-        let losses = meter.losses().context("reading what was lost")?;
         let measurement = Measurement {
             table: &table,
-            calls: &calls,
             span_ns: now.boot_ns.saturating_sub(self.since_ns),
             time: &rfc3339(now.wall_ns),
             losses: &losses,

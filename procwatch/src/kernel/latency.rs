@@ -4,7 +4,7 @@ use std::io;
 
 use aya::{
     Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
 };
 use procwatch_common::{
     latency::{
@@ -23,7 +23,7 @@ use super::{
     object,
     probes::Hook,
     refusal::AttachError,
-    session::take_map,
+    session::{RingBufferSize, take_map},
 };
 use crate::{
     latency::{BlockIo, Kind, Measured, Spent},
@@ -70,11 +70,15 @@ pub struct LatencyMeter {
 }
 
 impl LatencyMeter {
-    /// Loads and attaches the programs, and begins to measure.
+    /// Loads and attaches the programs, and begins to measure. `None` is a ring buffer of 16 MiB.
     ///
     /// # Errors
     /// When the host refuses one that is needed; nothing stays attached then. Block I/O alone may be missing.
-    pub fn start(with_syscalls: bool) -> Result<Self, AttachError> {
+    pub fn start(
+        with_syscalls: bool,
+        ring_buffer: Option<RingBufferSize>,
+    ) -> Result<Self, AttachError> {
+        const KERNELS: &str = "5.13 and later";
         let (layout, btf) = object::known_to_programs()?;
         if layout.has_task_storage == 0 {
             return Err(AttachError::Lacks {
@@ -95,13 +99,15 @@ impl LatencyMeter {
             .allow_unsupported_maps()
             .btf(Some(&btf))
             .override_global("LAYOUT", &layout, true)
-            .map_max_entries("ENDED", RING_BUFFER)
+            .map_max_entries(
+                "ENDED",
+                ring_buffer.map_or(RING_BUFFER, RingBufferSize::bytes),
+            )
             .load(include_bytes_aligned!(concat!(
                 env!("OUT_DIR"),
                 "/procwatch-latency"
             )))
             .map_err(|error| refusal(&error))?;
-        const KERNELS: &str = "5.13 and later";
         let all = |ebpf: &mut Ebpf, rows: &[(&'static str, &'static str)]| {
             rows.iter().try_for_each(|(program, tracepoint)| {
                 attach(
@@ -126,12 +132,12 @@ impl LatencyMeter {
         iterators::run(&mut ebpf, KNOW, Over::All, &mut buffer, <[u8]>::len)
             .map_err(|error| AttachError::Load(format!("running {KNOW}: {error}")))?;
         let bad_map = |error: aya::maps::MapError| AttachError::Load(error.to_string());
-        let take = |ebpf: &mut Ebpf, name| -> Result<Map, AttachError> { take_map(ebpf, name) };
         Ok(Self {
-            ended: RingBuf::try_from(take(&mut ebpf, "ENDED")?).map_err(bad_map)?,
-            blocks: HashMap::try_from(take(&mut ebpf, "BLOCKS")?).map_err(bad_map)?,
-            calls: PerCpuArray::try_from(take(&mut ebpf, "CALLS")?).map_err(bad_map)?,
-            losses: PerCpuArray::try_from(take(&mut ebpf, "LATENCY_LOSSES")?).map_err(bad_map)?,
+            ended: RingBuf::try_from(take_map(&mut ebpf, "ENDED")?).map_err(bad_map)?,
+            blocks: HashMap::try_from(take_map(&mut ebpf, "BLOCKS")?).map_err(bad_map)?,
+            calls: PerCpuArray::try_from(take_map(&mut ebpf, "CALLS")?).map_err(bad_map)?,
+            losses: PerCpuArray::try_from(take_map(&mut ebpf, "LATENCY_LOSSES")?)
+                .map_err(bad_map)?,
             ebpf,
             buffer,
             no_block,

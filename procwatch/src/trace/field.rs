@@ -147,10 +147,7 @@ impl Column for TraceField {
             Self::Duration => integer(duration_ns(record)),
             _ => match &record.what {
                 What::Call(call) => match self {
-                    Self::Syscall => Value::Text(match calls::shape(call.number) {
-                        Some(_) => calls::name(call.number).into(),
-                        None => calls::label(call.number).into(),
-                    }),
+                    Self::Syscall => Value::Text(calls::label(call.number).into()),
                     Self::Result => integer(u64::try_from(call.result).ok()),
                     Self::Error => text(call.error().map(|error| errno::name(error).into())),
                     Self::Blocked => Value::Integer(call.blocked_ns),

@@ -17,11 +17,6 @@ impl Histogram {
         self.0[duration_ns.max(1).ilog2() as usize] += 1;
     }
 
-    /// So many of a bucket that somebody else has counted.
-    pub fn add_to_bucket(&mut self, bucket: usize, count: u64) {
-        self.0[bucket.min(63)] += count;
-    }
-
     /// Only buckets that hold something, from the shortest.
     pub fn buckets(&self) -> device::Histogram {
         let filled = self.0.iter().enumerate().filter(|(_, count)| **count > 0);

@@ -122,7 +122,7 @@ pub struct LatencyArgs {
     /// Show only those whose name this is, such as nginx.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub name: Vec<String>,
-    /// Measure system calls too: that makes every call of the host take about a tenth of a microsecond longer.
+    /// Measure system calls too: that makes every call of the host take some tenths of a microsecond longer.
     #[arg(long)]
     pub syscalls: bool,
     /// End after this long, such as 10s; else at Ctrl-C.

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::text::End;
 use crate::{
-    cli::histogram::latencies,
-    cli::json::rfc3339,
+    cli::{histogram::latencies, json::rfc3339},
     model::{errno, identity::WaitStatus, signal_name},
     trace::{
         calls,
