@@ -1,9 +1,12 @@
 //! `procwatch latency`: what it adds up of a process, against the kernel's own account of it.
 
-use std::process::Command;
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
 
 use procwatch_tests::{
-    finished::finish,
+    finished::{Owned, finish},
     loop_device::{self, Backing},
     procwatch::{self, Running},
     record::{array, number},
@@ -63,7 +66,7 @@ fn waits_and_runs_are_those_of_the_kernels_account() {
         let start = || {
             Command::new("taskset")
                 .args(["-c", "0", argument(&shell), "-c", script])
-                .stdout(std::process::Stdio::piped())
+                .stdout(Stdio::piped())
                 .spawn()
                 .expect("a shell")
         };
@@ -156,41 +159,74 @@ fn calls_and_block_io_are_counted_one_by_one() {
         // 300 that read and 300 that write, and what every program begins with.
         let calls = number(&row["syscall"], "count");
         assert!((600..1500).contains(&calls), "{calls} calls");
-        let reads = array(&told, "syscalls_since_start").iter();
+        let reads = array(&told, "syscalls").iter();
         let mut reads = reads.filter(|call| call["syscall"] == "read");
         assert!(number(reads.next().expect("reads"), "count") >= 300);
     });
 }
 
 #[test]
-fn an_interval_has_only_what_is_new() {
+fn intervals_together_have_everything_once() {
     if !runs_here() {
         return;
     }
-    let told = procwatch::run(&[
+    let directory = tempfile::tempdir().expect("a directory");
+    let [nap, shell] = ["pw-latency-one", "pw-latency-two"].map(|name| directory.path().join(name));
+    std::fs::copy("/bin/sleep", &nap).expect("a copy of sleep");
+    std::fs::copy("/bin/sh", &shell).expect("a copy of the shell");
+    // Waits, and goes on at each line.
+    let mut living = Owned(
+        Command::new(&shell)
+            .args(["-c", "while read line; do :; done"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a shell"),
+    );
+    let mut lines = living.0.stdin.take().expect("a pipe");
+    let running = Running::ready(&[
         "latency",
         "--format",
         "json",
         "--interval",
-        "300ms",
-        "--duration",
-        "1s",
-    ])
-    .done();
-    let spans = told.json_lines();
-    assert!(spans.len() >= 3, "{} spans", spans.len());
-    let cpus = std::thread::available_parallelism().expect("CPUs").get() as u64;
-    for span in &spans {
-        let span_ns = number(span, "span_ns");
-        let ran_ns = number(&span["host"]["on_cpu"], "total_ns");
-        // Nobody has more than all CPUs; who was on one before counts when it leaves.
-        assert!(ran_ns < 3 * cpus * span_ns.max(300 * MS), "{span}");
-        for (kind, durations) in span["host"].as_object().expect("kinds") {
-            let buckets = array(durations, "latencies").iter();
-            let sum: u64 = buckets.map(|bucket| bucket[2].as_u64().unwrap_or(0)).sum();
-            assert_eq!(sum, number(durations, "count"), "{kind}");
-        }
+        "250ms",
+        "--name",
+        "pw-latency-one,pw-latency-two",
+    ]);
+    let times = || {
+        let account = format!("/proc/{}/schedstat", living.pid());
+        let account = std::fs::read_to_string(account).expect("the kernel's account");
+        let times = account.split_ascii_whitespace().nth(2);
+        times
+            .and_then(|times| times.parse::<u64>().ok())
+            .expect("a number")
+    };
+    let before = times();
+    for _ in 0..20 {
+        lines.write_all(b"line\n").expect("the shell");
+        finish(Command::new(&nap).arg("0.05"));
     }
+    let after = times();
+    let spans = running.interrupt().done().json_lines();
+    assert!(spans.len() >= 4, "{} spans", spans.len());
+    let rows = |comm| {
+        let rows = spans.iter().flat_map(|span| array(span, "processes"));
+        rows.filter(move |row| row["comm"] == comm)
+    };
+    // One that lives at the end of a span has a row of its own there, with its pid.
+    let ended: u64 = rows("pw-latency-one")
+        .filter_map(|row| row["ended"].as_u64())
+        .sum();
+    assert_eq!(ended, 20, "each ends in one span");
+    let told: u64 = rows("pw-latency-two")
+        .filter(|row| row["pid"] == living.pid())
+        .map(|row| number(&row["run_queue"], "count"))
+        .sum();
+    // It had one of the times before, and may have the last still.
+    let count = after - before;
+    assert!(
+        count >= 20 && told.abs_diff(count) <= 1,
+        "{told} told, {count} times on a CPU"
+    );
 }
 
 #[test]

@@ -20,8 +20,11 @@ pub fn of_time(directory: &str) -> Value {
     let piped_ns = on_a_pipe();
     let path = format!("{directory}/split");
     let mut file = File::create(&path).expect("a file");
-    file.write_all(&vec![1; 16 << 20]).expect("writing");
+    file.write_all(&vec![1; 128 << 20]).expect("writing");
+    let cpu_before_ns = thread_cpu_ns();
     let synced_ns = elapsed_ns(|| file.sync_all().expect("the device"));
+    // On the CPU it did not wait for the device.
+    let synced_ns = synced_ns - (thread_cpu_ns() - cpu_before_ns);
     let locked_ns = on_a_lock();
     spin_thread(1_000_000_000);
     json!({
