@@ -1,5 +1,7 @@
 //! The arguments, as the user wrote them. Resolving them is the commands' work.
 
+mod alerts;
+mod history;
 mod tracing;
 
 use std::{num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
@@ -12,13 +14,15 @@ use clap::{
 use crate::{
     config::parse_interval,
     kernel::RingBufferSize,
-    model::{
-        field::Field,
-        filter::Filter,
-        units::{parse_duration, parse_size},
-    },
+    model::{field::Field, filter::Filter, units::parse_size},
 };
 
+pub use alerts::{AlertListArgs, AlertsArgs, AlertsCommand, ExplainArgs, SilenceArgs};
+pub use history::{
+    AnswerFormat, AroundArgs, CompareArgs, CurveArgs, DbArgs, ExportArgs, ForecastArgs,
+    HistoryArgs, HistoryTopArgs, ImportArgs, QueryArgs, Question, ReplayArgs, ReportArgs,
+    ReportFormat, WindowArgs,
+};
 pub use tracing::{LatencyArgs, LatencyKind, TraceArgs, TraceFormat, TraceKind};
 
 /// What every process costs, exactly: CPU, run-queue wait, memory and I/O, of those that live and of
@@ -307,216 +311,6 @@ pub struct RecordArgs {
     pub duration: Option<Duration>,
 }
 
-/// Which recording.
-#[derive(Clone, Debug, Args)]
-pub struct DbArgs {
-    /// The recording [default: history.path of the configuration, else /var/lib/procwatch/procwatch.db].
-    #[arg(long, global = true, value_name = "FILE")]
-    pub db: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct QueryArgs {
-    /// One SELECT over processes, samples, host, events, connections, gaps and alerts.
-    #[arg(value_name = "SQL", allow_hyphen_values = true)]
-    pub statement: String,
-    #[command(flatten)]
-    pub db: DbArgs,
-    /// How the answer is printed.
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-    /// How long it may take, such as 30s or 5m.
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "30s", allow_hyphen_values = true)]
-    pub timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AnswerFormat {
-    /// For people: columns as wide as they need to be.
-    Table,
-    /// For programs: one JSON object a row.
-    Json,
-    /// For spreadsheets.
-    Csv,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct HistoryArgs {
-    #[command(subcommand)]
-    pub question: Question,
-    #[command(flatten)]
-    pub db: DbArgs,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum Question {
-    /// Who had most of something in a window.
-    Top(HistoryTopArgs),
-    /// How something went over time, of one process or of all together, as a chart.
-    Curve(CurveArgs),
-    /// What started and what died around a time.
-    Around(AroundArgs),
-    /// What each program had of something in two windows.
-    Compare(CompareArgs),
-    /// Where the CPU and memory of each program are going, by what the recorder has learned of it.
-    Forecast(ForecastArgs),
-}
-
-/// From when to when. Times are RFC 3339, seconds since the epoch, or relative: 10m, 3h ago, yesterday 14:00.
-#[derive(Clone, Debug, Args)]
-pub struct WindowArgs {
-    /// The beginning [default: that of the recording].
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub from: Option<String>,
-    /// The end [default: that of the recording].
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub to: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct HistoryTopArgs {
-    /// The field: of a total what was added, of anything else the most it was.
-    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str, default_value = "cpu_time_ns")]
-    pub by: Field,
-    #[command(flatten)]
-    pub window: WindowArgs,
-    /// At most this many processes.
-    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, default_value = "10", allow_negative_numbers = true)]
-    pub limit: usize,
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct CurveArgs {
-    /// The field: of a total what was added per second.
-    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str, default_value = "cpu_pct")]
-    pub by: Field,
-    /// The process; the one that had the pid last in the window. Without it, all together.
-    #[arg(long, short, value_name = "PID", value_parser = number::<u32>, allow_negative_numbers = true)]
-    pub pid: Option<u32>,
-    #[command(flatten)]
-    pub window: WindowArgs,
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ForecastArgs {
-    /// How far ahead, such as 10m or 6h.
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "1h", allow_hyphen_values = true)]
-    pub ahead: Duration,
-    /// Only programs that have this in their path.
-    #[arg(long, value_name = "TEXT")]
-    pub program: Option<String>,
-    /// At most this many programs, those with most memory expected first.
-    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, default_value = "20", allow_negative_numbers = true)]
-    pub limit: usize,
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct AroundArgs {
-    /// The time, such as 14:03, 10m or 2030-01-31T14:00:00Z.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub at: String,
-    /// How far before and after it.
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval, default_value = "30s", allow_hyphen_values = true)]
-    pub span: Duration,
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct CompareArgs {
-    /// The total that is compared.
-    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str, default_value = "cpu_time_ns")]
-    pub by: Field,
-    #[command(flatten)]
-    pub window: WindowArgs,
-    /// The beginning of the window to compare with, which is as long [default: the one right before].
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub with: Option<String>,
-    /// At most this many programs.
-    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, default_value = "15", allow_negative_numbers = true)]
-    pub limit: usize,
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ReportArgs {
-    #[command(flatten)]
-    pub db: DbArgs,
-    #[command(flatten)]
-    pub window: WindowArgs,
-    /// The file to write, which by its ending is a page (.html), .json or .csv [default: standard output].
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// What it is written as, whatever the file's ending.
-    #[arg(long, value_enum)]
-    pub format: Option<ReportFormat>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// One page that needs nothing else.
-    Html,
-    /// For programs: everything, unrounded.
-    Json,
-    /// For spreadsheets: who had most of what.
-    Csv,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ExportArgs {
-    #[command(flatten)]
-    pub db: DbArgs,
-    #[command(flatten)]
-    pub window: WindowArgs,
-    /// The file to make: a recording, for `--db` of any command.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: PathBuf,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ImportArgs {
-    /// What was exported.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// The recording to make of it.
-    #[arg(long, value_name = "FILE")]
-    pub db: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct ReplayArgs {
-    #[command(flatten)]
-    pub db: DbArgs,
-    /// Where to begin, such as 03:17, 'yesterday 14:00' or '10m ago' [default: its end].
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub at: Option<String>,
-    /// Print the snapshot of that time and end.
-    #[arg(long)]
-    pub once: bool,
-    /// How it is printed.
-    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
-    /// The field to sort by: numbers from the largest, text from A [default: cpu_pct, or what was kept].
-    #[arg(long, short, value_name = "FIELD", value_parser = Field::from_str)]
-    pub sort: Option<Field>,
-    /// At most this many processes.
-    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>, allow_negative_numbers = true)]
-    pub limit: Option<usize>,
-    /// Only processes that match, such as 'cpu_pct > 5 and user == "www-data"' or a bare word.
-    #[arg(long, short, value_name = "EXPR", value_parser = Filter::from_str)]
-    pub filter: Option<Filter>,
-    /// Children below their parents.
-    #[arg(long, short)]
-    pub tree: bool,
-}
-
 #[derive(Debug, Args)]
 pub struct DetectArgs {
     /// The series, a line `timestamp,value` each, with or without a header; - is standard input. Times are epoch
@@ -524,113 +318,6 @@ pub struct DetectArgs {
     #[arg(long, value_name = "FILE")]
     pub csv: PathBuf,
     /// How the verdicts are printed. The table has anomalies alone.
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct AlertsArgs {
-    /// Without one, as list.
-    #[command(subcommand)]
-    pub command: Option<AlertsCommand>,
-    #[command(flatten)]
-    pub db: DbArgs,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum AlertsCommand {
-    /// Those that are pending or firing, and those that ended within a day.
-    List(AlertListArgs),
-    /// One in full.
-    Show {
-        /// Its number.
-        #[arg(value_name = "ID", value_parser = number::<u64>, allow_negative_numbers = true)]
-        id: u64,
-        #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-        format: TextFormat,
-    },
-    /// Has nobody be told of some alerts for a while; they are recorded all the same.
-    Silence(SilenceArgs),
-    /// Ends a silence.
-    Unsilence {
-        /// Its number, as list names it.
-        #[arg(value_name = "ID", value_parser = number::<u64>, allow_negative_numbers = true)]
-        id: u64,
-    },
-    /// Sends an alert that is made up, and says what the receiver said.
-    Test {
-        /// As in the configuration below alerts: email, or webhooks.ops.
-        #[arg(value_name = "NOTIFIER")]
-        notifier: String,
-    },
-    /// How often a rule would have fired in the past.
-    Explain(ExplainArgs),
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct AlertListArgs {
-    #[command(flatten)]
-    pub window: WindowArgs,
-    /// Only those of this rule.
-    #[arg(long, short, value_name = "RULE")]
-    pub rule: Option<String>,
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
-    pub format: AnswerFormat,
-}
-
-impl AlertListArgs {
-    pub const fn of_today() -> Self {
-        let window = WindowArgs {
-            from: None,
-            to: None,
-        };
-        Self {
-            window,
-            rule: None,
-            format: AnswerFormat::Table,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct SilenceArgs {
-    /// Only alerts of this rule.
-    #[arg(value_name = "RULE")]
-    pub rule: Option<String>,
-    /// Only alerts whose program, name, container or command line has this in it.
-    #[arg(long, short, value_name = "TEXT")]
-    pub about: Option<String>,
-    /// How long, such as 2h.
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_interval, default_value = "1h", allow_hyphen_values = true)]
-    pub span: Duration,
-    /// Why, for others.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ExplainArgs {
-    /// A rule of the configuration, or a detector.
-    #[arg(
-        value_name = "RULE",
-        required_unless_present = "when",
-        conflicts_with = "when"
-    )]
-    pub rule: Option<String>,
-    /// A rule that is not written down yet, such as 'cpu_pct > 80'.
-    #[arg(long, value_name = "EXPR")]
-    pub when: Option<String>,
-    /// What ends it once it fires.
-    #[arg(long, value_name = "EXPR", requires = "when")]
-    pub until: Option<String>,
-    /// How long it has to hold.
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, requires = "when")]
-    pub hold: Option<Duration>,
-    /// What it judges: process, program, container or host.
-    #[arg(long, value_name = "SCOPE", requires = "when")]
-    pub per: Option<String>,
-    #[command(flatten)]
-    pub window: WindowArgs,
     #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
     pub format: AnswerFormat,
 }
