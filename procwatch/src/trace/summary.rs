@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use hashbrown::{HashMap, HashSet};
 
 use super::{
+    arguments,
     calls::{self, Moves},
     cause::Cause,
     histogram::Histogram,
@@ -243,7 +244,7 @@ impl Summary {
             self.note_slow(record, duration_ns, || {
                 let mut text = calls::label(call.number);
                 text.push('(');
-                calls::write_arguments(&mut text, call, |out, file, ends| {
+                arguments::write(&mut text, call, |out, file, ends| {
                     names.write(out, file, ends);
                 });
                 text.push(')');

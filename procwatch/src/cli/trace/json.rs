@@ -7,7 +7,7 @@ use crate::{
     cli::{histogram::latencies, json::rfc3339},
     model::{errno, identity::WaitStatus, signal_name},
     trace::{
-        calls,
+        arguments, calls,
         cause::Cause,
         names::Names,
         record::{Ends, FileId, OffCpu, Record, SignalStage, What},
@@ -28,7 +28,7 @@ pub fn line(record: &Record, comm: &str, names: &Names, wall_ns: u64) -> Value {
     let more = match &record.what {
         What::Call(call) => {
             let mut arguments = String::new();
-            calls::write_arguments(&mut arguments, call, |out, file, ends| {
+            arguments::write(&mut arguments, call, |out, file, ends| {
                 names.write(out, file, ends);
             });
             json!({

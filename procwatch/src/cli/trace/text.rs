@@ -13,7 +13,7 @@ use crate::{
         units::{format_bytes, format_count, format_nanoseconds},
     },
     trace::{
-        calls,
+        arguments, calls,
         cause::Cause,
         names::Names,
         record::{
@@ -126,7 +126,7 @@ pub fn what(record: &Record, names: &Names) -> String {
 fn of_call(call: &Call, returned_ns: u64, names: &Names) -> String {
     let mut out = calls::label(call.number);
     out.push('(');
-    calls::write_arguments(&mut out, call, |out, file, ends| {
+    arguments::write(&mut out, call, |out, file, ends| {
         names.write(out, file, ends);
     });
     out.push_str(") = ");
